@@ -1,0 +1,2 @@
+//! Translation between dialects, without IO (filled in below).
+pub mod quirks;
