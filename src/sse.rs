@@ -186,7 +186,8 @@ mod tests {
     #[test]
     fn line_ends_of_every_kind_and_any_cut() {
         for end in ["\n", "\r\n", "\r"] {
-            let text = ": hi\ndata: {\"a\":1}\n\nevent: x\ndata:b\ndata: c\n\n\n\ndata: é😀\n\n".replace('\n', end);
+            let text =
+                ": hi\ndata: {\"a\":1}\n\nevent: x\ndata:b\ndata: c\n\n\n\ndata: é😀\n\n".replace('\n', end);
             check(text.as_bytes(), &[("", "{\"a\":1}"), ("x", "b\nc"), ("", "é😀")]);
         }
     }
@@ -205,7 +206,10 @@ mod tests {
 
     #[test]
     fn comments_and_empty_data_are_no_events() {
-        check(b": OPENROUTER PROCESSING\n\nevent: ping\n\ndata:\n\nretry: 3\nid: 4\n\ndata: x\n\n", &[("", "x")]);
+        check(
+            b": OPENROUTER PROCESSING\n\nevent: ping\n\ndata:\n\nretry: 3\nid: 4\n\ndata: x\n\n",
+            &[("", "x")],
+        );
     }
 
     #[test]
