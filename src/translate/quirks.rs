@@ -381,6 +381,12 @@ pub fn is_reasoning_model(model: &str) -> bool {
     o_series || gpt || model.ends_with("-codex")
 }
 
+/// Whether a model of OpenAI cannot be told not to reason: its effort list lacks `none` (protocol.md §2.7).
+pub fn lacks_effort_none(model: &str) -> bool {
+    let model = base_name(model);
+    model.starts_with("gpt-6-astra") || model.starts_with("gpt-6.1-sol")
+}
+
 /// `openai/gpt-6-sol` → `gpt-6-sol`.
 fn base_name(model: &str) -> &str {
     model.rsplit('/').next().unwrap_or(model)
