@@ -1,5 +1,50 @@
 //! Telemetry: the subscriber that writes log lines to stderr, and the names of their fields.
 
+use std::io::{self, IsTerminal as _};
+
+use tracing::{Subscriber, subscriber};
+use tracing_subscriber::{EnvFilter, fmt, fmt::MakeWriter};
+
+use crate::config::log::{Format, Log};
+
+/// Starts writing log lines to stderr, for the rest of the process.
+///
+/// # Errors
+/// When it was started before, or the filter cannot be read; `Config::load` has checked that one.
+pub fn init(log: &Log) -> Result<(), Error> {
+    let colours = !log.no_color && io::stderr().is_terminal();
+    let subscriber = subscriber(log, colours, io::stderr)?;
+    subscriber::set_global_default(subscriber).map_err(|_| Error::StartedTwice)
+}
+
+/// Why no log lines can be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Logging was started before.
+    #[error("logging was started twice in one process")]
+    StartedTwice,
+    /// The filter cannot be read.
+    #[error("the log filter cannot be read; set RUST_LOG to something like \"info\"")]
+    Filter(#[source] tracing_subscriber::filter::ParseError),
+}
+
+fn subscriber<W>(log: &Log, colours: bool, writer: W) -> Result<Box<dyn Subscriber + Send + Sync>, Error>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::try_new(&log.filter).map_err(Error::Filter)?;
+    let lines = fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(colours)
+        // A log line that cannot be written is lost; talking about it on stderr would fail the same way.
+        .log_internal_errors(false);
+    Ok(match log.format {
+        Format::Text => Box::new(lines.finish()),
+        Format::Json => Box::new(lines.json().flatten_event(true).with_span_list(false).finish()),
+    })
+}
+
 /// Names of log fields, one spelling for everybody. Values are fields, never part of the message.
 pub mod field {
     /// Our id of the request, as the `request-id` header gives it.
