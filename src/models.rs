@@ -297,3 +297,6 @@ fn glob_matches(pattern: &str, name: &str) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
