@@ -5,7 +5,7 @@
 //! that they cannot read, which may hold a key. Here `$` is a dollar sign and a line is named by its number.
 //!
 //! Known: an `export ` in front, `# comments` on lines of their own or after white space, `'literal'` and
-//! `"quoted"` values on one line, the latter with `\n`, `\r`, `\t`, `\"`, `\\` and `\$`. The last of equal names wins.
+//! `"quoted"` values, which may go over several lines, the latter with `\n`, `\r`, `\t`, `\"`, `\\` and `\$`. The last of equal names wins.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -17,48 +17,57 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     parse(&text).map_err(|line| Error::DotEnvLine { path: path.to_owned(), line })
 }
 
-/// The variables, or the number of the first line that is none.
+/// The variables, or the number of the first line that begins none.
 fn parse(text: &str) -> Result<BTreeMap<String, String>, usize> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut variables = BTreeMap::new();
-    for (number, line) in (1_usize..).zip(text.lines()) {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let (name, value) = variable(line).ok_or(number)?;
-        variables.insert(name.to_owned(), value);
+    let mut line = 1;
+    while !rest.is_empty() {
+        let (first, after_first) = rest.split_once('\n').unwrap_or((rest, ""));
+        let after = if is_comment(first) {
+            after_first
+        } else {
+            let (name, value, after) = variable(first, rest).ok_or(line)?;
+            variables.insert(name.to_owned(), value);
+            after
+        };
+        let taken = rest.get(..rest.len() - after.len()).unwrap_or_default();
+        line += taken.matches('\n').count();
+        rest = after;
     }
     Ok(variables)
 }
 
-fn variable(line: &str) -> Option<(&str, String)> {
-    let line = line.strip_prefix("export ").unwrap_or(line);
-    let (name, value) = line.split_once('=')?;
+/// The variable that begins at the text's first line, and the text after its last one.
+fn variable<'t>(first: &'t str, text: &'t str) -> Option<(&'t str, String, &'t str)> {
+    let (name, _) = first.split_once('=')?;
+    let (_, value) = text.split_once('=')?;
     let name = name.trim();
+    let name = name.strip_prefix("export ").map_or(name, str::trim_start);
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     if name.is_empty() || !name.chars().all(is_name) {
         return None;
     }
-    let value = value.trim_start();
-    let value = match value.chars().next() {
-        Some('\'') => {
-            let (inside, rest) = value.get(1..)?.split_once('\'')?;
-            is_comment(rest).then(|| inside.to_owned())?
-        }
+    let value = value.trim_start_matches([' ', '\t']);
+    let (value, rest) = match value.chars().next() {
+        Some('\'') => value.get(1..)?.split_once('\'').map(|(inside, rest)| (inside.to_owned(), rest))?,
         Some('"') => quoted(value.get(1..)?)?,
-        _ => without_comment(value).to_owned(),
+        _ => {
+            let (line, after) = value.split_once('\n').unwrap_or((value, ""));
+            return Some((name, without_comment(line.trim()).to_owned(), after));
+        }
     };
-    Some((name, value))
+    let (rest, after) = rest.split_once('\n').unwrap_or((rest, ""));
+    is_comment(rest).then_some((name, value, after))
 }
 
-/// The value up to the closing quote, which must end the line.
-fn quoted(text: &str) -> Option<String> {
+/// The value up to the closing quote, and what follows that.
+fn quoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.chars();
     loop {
         match chars.next()? {
-            '"' => return is_comment(chars.as_str()).then_some(value),
+            '"' => return Some((value, chars.as_str())),
             '\\' => match chars.next()? {
                 'n' => value.push('\n'),
                 'r' => value.push('\r'),
@@ -112,6 +121,7 @@ mod tests {
             ("\u{feff}A=b\r\n", Some("b")),
             ("A=b\nA=c", Some("c")),
             ("# A=b\n\nA=c", Some("c")),
+            ("B=\"b\nc = d\"\nA='b\nc'\nC=d", Some("b\nc")),
             ("A='b", None),
             ("A=\"b", None),
             ("A=\"b\" c", None),
@@ -135,5 +145,6 @@ mod tests {
     #[test]
     fn a_bad_line_is_named_by_its_number() {
         assert_eq!(parse("A=b\n# c\nsk-CANARY\n"), Err(3));
+        assert_eq!(parse("A='b\n\n'\n\nsk-CANARY"), Err(5));
     }
 }

@@ -189,3 +189,25 @@ fn name_some(others: &BTreeMap<String, String>) -> String {
 }
 
 const NAMES_SHOWN: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_has_surroundings() {
+        let surroundings = Surroundings::of_process();
+        assert!((surroundings.variables)("CARGO_MANIFEST_DIR").is_some());
+        assert!((surroundings.variables)("AIAPIPROXY_NO_SUCH_VARIABLE").is_none());
+        assert_eq!(surroundings.config_files.last(), Some(&PathBuf::from("/etc/aiapiproxy/config.toml")));
+        assert!(surroundings.config_files.iter().all(|path| path.is_absolute()));
+    }
+
+    #[test]
+    fn every_variable_stands_for_a_known_key() {
+        let in_table = |key: &str| crate::config::file::KEYS.contains(&key) || key == "server.client_keys";
+        for variable in VARIABLES.iter().filter(|variable| variable.name != CONFIG_VARIABLE) {
+            assert!(in_table(variable.key), "{variable:?}");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::{fmt, io, path::PathBuf};
 
 use super::layers::Origin;
-use crate::translate::quirks::Preset;
+use crate::{secret, translate::quirks::Preset};
 
 /// Why there is no configuration. All of these end the program with exit code 78. No message holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum Error {
         name: String,
     },
     /// A line of a `.env` file is no variable.
-    #[error("{}:{line}: not a variable\nwrite NAME=value, with quotes closed on the same line", path.display())]
+    #[error("{}:{line}: not a variable\nwrite NAME=value, and close every quote", path.display())]
     DotEnvLine {
         /// The file.
         path: PathBuf,
@@ -62,7 +62,7 @@ pub enum Error {
     #[error(transparent)]
     Value(Box<BadValue>),
     /// Two settings that exclude each other, or one that lacks another.
-    #[error("{problem}\n{origin} says so\n{mend}")]
+    #[error("{problem}\nit is set by {origin}\n{mend}")]
     Conflict {
         /// What is wrong.
         problem: String,
@@ -94,7 +94,7 @@ pub enum Error {
     /// `auth = "none"` on a port that others can reach.
     #[error(
         "auth is \"none\" but the server would listen on {host}, where others could spend your key\n\
-         {origin} says so\n\
+         it is set by {origin}\n\
          configure client keys, listen on 127.0.0.1, or pass --allow-unauthenticated"
     )]
     Unauthenticated {
@@ -152,6 +152,8 @@ struct Instead<'a>(&'a Option<String>);
 impl fmt::Display for Instead<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(value) = self.0 else { return Ok(()) };
+        // Whoever pastes a key into the wrong place shall not find it in a log.
+        let value = secret::mask_keys(value, &[]);
         let shown: String = value.chars().take(SHOWN_CHARS).collect();
         let ellipsis = if shown.len() < value.len() { "…" } else { "" };
         write!(f, ", not {shown:?}{ellipsis}")

@@ -5,11 +5,10 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
@@ -17,7 +16,11 @@ use super::{
     layers::{Origin, Setting},
     paths,
 };
-use crate::secret::SecretString;
+use crate::secret;
+
+mod values;
+
+pub(super) use values::{Integer, Quantity, SecretText, TargetValue};
 
 /// Every key of the file, in the order of `config.example.toml`. Below `upstream.headers` and `models.map` the
 /// user chooses the names.
@@ -142,21 +145,22 @@ impl File {
         error.set_input(None);
         let printed = error.to_string();
         let table = printed.rsplit_once("\nin `").map_or("", |(_, key)| key.trim_end().trim_end_matches('`'));
-        if let Some(unknown) =
-            error.message().strip_prefix("unknown field `").and_then(|it| it.split('`').next())
-        {
+        let unknown = error.message().strip_prefix("unknown field `").and_then(|it| it.split('`').next());
+        if let Some(unknown) = unknown {
             // The dotted key that serde knows ends in the unknown field itself or before it.
             let table = table.strip_suffix(unknown).unwrap_or(table).trim_end_matches('.');
-            let key = if table.is_empty() { unknown.to_owned() } else { format!("{table}.{unknown}") };
-            let nearest = nearest_key(&key, table, unknown);
-            return Error::UnknownKey { path, line, key, nearest };
+            let key = secret::mask_keys(&dotted(table, unknown), &[]).into_owned();
+            return Error::UnknownKey { path, line, key, nearest: nearest_key(table, unknown) };
         }
         let (message, mend) = if is_secret(table) {
             ("not a string", "put it in quotes")
+        } else if table == "server.client_keys" {
+            ("not a list of tables", "write [[server.client_keys]], then a line id = … and a line key = …")
         } else {
             (error.message(), "config.example.toml shows every key in its right form")
         };
-        Error::Toml { path, line, key: table.to_owned(), message: message.replace('\n', ", "), mend }
+        let message = secret::mask_keys(message, &[]).replace('\n', ", ");
+        Error::Toml { path, line, key: table.to_owned(), message, mend }
     }
 }
 
@@ -166,15 +170,29 @@ fn is_secret(key: &str) -> bool {
         || key.starts_with("upstream.headers")
 }
 
-/// The known key for a mistyped one: of the same name in another table, or of a like name in the same table.
-fn nearest_key(key: &str, table: &str, name: &str) -> Option<String> {
-    let own_name = |known: &str| known.rsplit('.').next() == Some(name);
-    if let Some(moved) = KEYS.iter().find(|known| own_name(known)) {
-        return Some((*moved).to_owned());
+/// The known key for a mistyped one: of the same name in another table, of a like name in the same table, or of
+/// a like name anywhere.
+fn nearest_key(table: &str, name: &str) -> Option<String> {
+    let split = |key: &'static str| key.rsplit_once('.').unwrap_or(("", key));
+    let known = || TABLES.into_iter().chain(KEYS).map(split);
+    if let Some((parent, _)) = known().find(|(_, known)| *known == name) {
+        return Some(dotted(parent, name));
     }
-    let siblings = KEYS.into_iter().filter(|known| known.starts_with(table));
-    let tables = ["server", "upstream", "models", "limits", "log", "server.cors", "upstream.quirks"];
-    nearest(key, siblings.chain(tables)).map(str::to_owned)
+    // Targets of models are tables whose names the user chooses.
+    let parent = if table.starts_with("models.") && table != "models.map" { "models.map.*" } else { table };
+    let siblings = known().filter(|(other, _)| *other == parent).map(|(_, name)| name);
+    if let Some(sibling) = nearest(name, siblings) {
+        return Some(dotted(table, sibling));
+    }
+    let anywhere = nearest(name, known().map(|(_, name)| name))?;
+    known().find(|(_, known)| *known == anywhere).map(|(parent, name)| dotted(parent, name))
+}
+
+const TABLES: [&str; 8] =
+    ["server", "upstream", "models", "limits", "log", "server.cors", "server.client_keys", "upstream.quirks"];
+
+fn dotted(table: &str, name: &str) -> String {
+    if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") }
 }
 
 /// The whole file.
@@ -212,9 +230,9 @@ pub(super) struct CorsTable {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ClientKeyTable {
-    pub(super) id: String,
-    pub(super) key: Option<SecretText>,
-    pub(super) sha256: Option<SecretText>,
+    pub(super) id: Spanned<String>,
+    pub(super) key: Option<Spanned<SecretText>>,
+    pub(super) sha256: Option<Spanned<SecretText>>,
 }
 
 /// `[upstream]`.
@@ -277,10 +295,6 @@ pub(super) struct ModelsTable {
     pub(super) map: BTreeMap<Spanned<String>, Spanned<TargetValue>>,
 }
 
-/// An upstream model: its name, or a table.
-#[derive(Debug)]
-pub(super) struct TargetValue(pub(super) TargetTable);
-
 /// An upstream model with what clients may know about it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -320,91 +334,32 @@ pub(super) struct LogTable {
     pub(super) dev_mode: Option<Spanned<bool>>,
 }
 
-/// A whole number, kept as text until its range is checked.
-#[derive(Debug)]
-pub(super) struct Integer(pub(super) String);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A duration or a size: text with a unit, or a bare number.
-#[derive(Debug)]
-pub(super) struct Quantity(pub(super) String);
-
-/// Text that no message shows.
-#[derive(Debug, Clone)]
-pub(super) struct SecretText(pub(super) SecretString);
-
-impl<'de> Deserialize<'de> for Integer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Scalar { text: false, expecting: "a whole number" }).map(Self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Quantity {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let expecting = "a number, or text with a unit such as \"30s\" or \"32MiB\"";
-        deserializer.deserialize_any(Scalar { text: true, expecting }).map(Self)
-    }
-}
-
-impl<'de> Deserialize<'de> for SecretText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(SecretString::from(text)))
-    }
-}
-
-impl From<Integer> for String {
-    fn from(number: Integer) -> Self {
-        number.0
-    }
-}
-
-impl From<Quantity> for String {
-    fn from(quantity: Quantity) -> Self {
-        quantity.0
-    }
-}
-
-/// Reads an integer, and text if allowed, as text.
-struct Scalar {
-    text: bool,
-    expecting: &'static str,
-}
-
-impl de::Visitor<'_> for Scalar {
-    type Value = String;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.expecting)
+    /// serde names the fields that it knows when it meets one that it does not.
+    fn fields(table: &str) -> Vec<String> {
+        let text = match table {
+            "server.client_keys" => "[[server.client_keys]]\nzzz = 1".to_owned(),
+            "models.map.*" => "[models.map]\na = { zzz = 1 }".to_owned(),
+            table => format!("[{table}]\nzzz = 1"),
+        };
+        let error = toml::from_str::<Tables>(&text).unwrap_err();
+        let (_, expected) = error.message().split_once("expected ").unwrap();
+        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     }
 
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<String, E> {
-        Ok(number.to_string())
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
-        if self.text { Ok(text.to_owned()) } else { Err(E::invalid_type(de::Unexpected::Str(text), &self)) }
-    }
-}
-
-impl<'de> Deserialize<'de> for TargetValue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TargetVisitor).map(Self)
-    }
-}
-
-struct TargetVisitor;
-
-impl<'de> de::Visitor<'de> for TargetVisitor {
-    type Value = TargetTable;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a model, or a table with `model`")
-    }
-
-    fn visit_str<E: de::Error>(self, model: &str) -> Result<TargetTable, E> {
-        Ok(TargetTable { model: model.to_owned(), ..TargetTable::default() })
-    }
-
-    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<TargetTable, A::Error> {
-        TargetTable::deserialize(de::value::MapAccessDeserializer::new(map))
+    #[test]
+    fn the_list_of_keys_is_complete() {
+        for table in TABLES.into_iter().chain(["models.map.*"]) {
+            let subtables = TABLES.iter().filter_map(|it| it.strip_prefix(table)?.strip_prefix('.'));
+            let keys = KEYS.iter().filter_map(|it| it.strip_prefix(table)?.strip_prefix('.'));
+            let mut expected: Vec<_> = keys.filter(|key| !key.contains('.')).chain(subtables).collect();
+            let mut found = fields(table);
+            expected.sort_unstable();
+            found.sort_unstable();
+            assert_eq!(found, expected, "[{table}]");
+        }
     }
 }

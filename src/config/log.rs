@@ -8,7 +8,7 @@ use super::{
     layers::{Kind, Layers, SWITCH, Setting},
 };
 
-/// What [`crate::telemetry::init`] needs to know.
+/// What telemetry needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// The form of a line. Default text. `LOG_FORMAT`, `--log-format`.

@@ -1,10 +1,11 @@
 //! `[models]`: the model map's rules, from their layers.
 
+use toml::Spanned;
 use url::Url;
 
 use super::{
     error::{BadValue, Error},
-    file::{ModelsTable, TargetValue},
+    file::{ModelsTable, TargetTable, TargetValue},
     layers::{Layers, Origin, Setting},
 };
 use crate::{
@@ -49,7 +50,7 @@ pub(super) fn resolve(
 fn mapped(
     key: &str,
     variable: Option<&str>,
-    value: Option<toml::Spanned<TargetValue>>,
+    value: Option<Spanned<TargetValue>>,
     layers: &mut Layers<'_>,
 ) -> Result<Option<Mapped>, Error> {
     let in_env = variable.map(|name| layers.env.get(name)).transpose()?.flatten();
@@ -60,8 +61,8 @@ fn mapped(
     Ok(Some(Mapped { target, origin: origin.to_string() }))
 }
 
-fn table_target(table: super::file::TargetTable) -> Target {
-    let super::file::TargetTable { model, display_name, max_input_tokens, max_output_tokens } = table;
+fn table_target(table: TargetTable) -> Target {
+    let TargetTable { model, display_name, max_input_tokens, max_output_tokens } = table;
     Target { model: model.trim().to_owned(), display_name, max_input_tokens, max_output_tokens }
 }
 

@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use super::{
     Flags,
     error::{BadValue, Error},
-    file::{ClientKeyTable, File, ServerTable},
-    layers::{Kind, Layers, Origin, SWITCH, Setting},
+    file::ServerTable,
+    layers::{Kind, Layers, SWITCH, Setting},
 };
-use crate::secret::{self, ClientKey, ClientKeys, ExposeSecret as _};
+use crate::secret::{ClientKey, ClientKeys};
+
+mod client_keys;
 
 /// The listening side.
 #[derive(Debug, Clone)]
@@ -168,7 +170,8 @@ impl Server {
             listed_origins(layers.file.setting(table.cors.allowed_origins))?,
         ];
         let allowed_origins = layers.choose("server.cors.allowed_origins", allowed_origins);
-        let client_keys = [keys_in_variable(layers)?, keys_in_file(table.client_keys, layers.file)?];
+        let client_keys =
+            [client_keys::in_variable(layers)?, client_keys::in_file(table.client_keys, layers.file)?];
         let client_keys = layers.choose("server.client_keys", client_keys);
         let auth = layers.file(table.auth, "server.auth", &AUTH)?;
         let auth = layers.choose("server.auth", [auth]);
@@ -283,78 +286,4 @@ fn origin(text: &str) -> Option<String> {
         && !authority.is_empty()
         && authority.chars().all(is_authority);
     valid.then(|| text.to_ascii_lowercase())
-}
-
-/// `CLIENT_API_KEYS`, a comma list; the keys get the ids `key1`, `key2`, ….
-fn keys_in_variable(layers: &Layers<'_>) -> Result<Option<Setting<ClientKeys>>, Error> {
-    let Some(Setting { value, origin }) = layers.env.get_even_empty("CLIENT_API_KEYS")? else {
-        return Ok(None);
-    };
-    let mut keys = ClientKeys::default();
-    for (number, key) in (1..).zip(value.split(',').map(str::trim)) {
-        add_key(&mut keys, format!("key{number}"), key, &origin)?;
-    }
-    Ok(Some(Setting { value: keys, origin }))
-}
-
-/// `[[server.client_keys]]`.
-fn keys_in_file(
-    tables: Vec<toml::Spanned<ClientKeyTable>>,
-    file: &File,
-) -> Result<Option<Setting<ClientKeys>>, Error> {
-    let mut keys = ClientKeys::default();
-    let mut first_origin = None;
-    for table in tables {
-        let origin = file.origin(&table);
-        let ClientKeyTable { id, key, sha256 } = table.into_inner();
-        if id.trim().is_empty() {
-            return Err(client_key_error("every client key needs an id that is not empty", &origin));
-        }
-        match (key, sha256) {
-            (Some(key), None) => add_key(&mut keys, id, key.0.expose_secret().trim(), &origin)?,
-            (None, Some(hash)) => {
-                let digest = hex_digest(hash.0.expose_secret());
-                let message = "sha256 must be 64 hexadecimal digits";
-                let digest = digest.ok_or_else(|| client_key_error(message, &origin))?;
-                add_digest(&mut keys, id, digest, &origin)?;
-            }
-            _ => return Err(client_key_error("every client key needs either key or sha256", &origin)),
-        }
-        first_origin.get_or_insert(origin);
-    }
-    Ok(first_origin.map(|origin| Setting { value: keys, origin }))
-}
-
-fn add_key(keys: &mut ClientKeys, id: String, key: &str, origin: &Origin) -> Result<(), Error> {
-    if key.is_empty() {
-        return Err(client_key_error("a client key must not be empty", origin));
-    }
-    if !secret::fits_header(key) {
-        return Err(client_key_error("a client key must be visible ASCII without spaces", origin));
-    }
-    add_digest(keys, id, secret::digest(key), origin)
-}
-
-fn add_digest(keys: &mut ClientKeys, id: String, digest: [u8; 32], origin: &Origin) -> Result<(), Error> {
-    if digest == secret::digest("") {
-        return Err(client_key_error("a client key must not be empty", origin));
-    }
-    if keys.iter().any(|known| known.id == id || known.digest == digest) {
-        return Err(client_key_error("two client keys have the same id or the same key", origin));
-    }
-    keys.push(ClientKey { id, digest });
-    Ok(())
-}
-
-fn client_key_error(problem: &str, origin: &Origin) -> Error {
-    let mend = "a good key is 32 random characters or more, such as `openssl rand -hex 32` gives";
-    Error::Conflict { problem: problem.to_owned(), origin: origin.clone(), mend }
-}
-
-fn hex_digest(text: &str) -> Option<[u8; 32]> {
-    let digits: Option<Vec<u8>> =
-        text.trim().chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-    let (pairs, []) = digits.as_ref()?.as_chunks::<2>() else { return None };
-    let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
-    bytes.try_into().ok()
 }

@@ -1,13 +1,14 @@
 //! `[upstream]`: the server that runs the model, and the key for it.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
+use toml::Spanned;
 use url::Url;
 
 use super::{
     Flags,
     error::{BadValue, Error, nearest},
-    file::UpstreamTable,
+    file::{SecretText, UpstreamTable},
     layers::{Kind, Layers, Origin, Setting},
     quirks,
 };
@@ -217,7 +218,7 @@ impl Upstream {
 /// The preset that was named, else that of the address, else OpenAI.
 fn choose_preset(
     flags: &Flags,
-    in_file: Option<toml::Spanned<String>>,
+    in_file: Option<Spanned<String>>,
     url: Option<&Setting<Url>>,
     layers: &mut Layers<'_>,
 ) -> Result<Preset, Error> {
@@ -252,7 +253,7 @@ fn preset_named(setting: Setting<String>) -> Result<Setting<Preset>, Error> {
 
 /// The extra headers, in the file's order.
 fn headers(
-    table: std::collections::BTreeMap<toml::Spanned<String>, super::file::SecretText>,
+    table: BTreeMap<Spanned<String>, SecretText>,
     layers: &mut Layers<'_>,
 ) -> Result<Vec<(String, String)>, Error> {
     let mut entries: Vec<_> = table.into_iter().collect();
