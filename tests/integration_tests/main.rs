@@ -17,3 +17,6 @@ pub mod support; // public, so that its items can be plainly `pub`
 
 // Is the support itself right? Slicing, gates, resets; and are broken streams refused?
 mod support_selftest;
+
+// Does each module of src/ name only modules on lower floors, and is each file short enough to be read?
+mod floors;
