@@ -1,1 +1,13 @@
-//! Stub.
+//! The dialects: what can be said in each, as types, without IO and without opinion.
+//!
+//! Types mirror the vendors' documents; each file names its source and the date it was read. Requests of
+//! clients are read strictly (a wrong type is an error that names the place, an unknown member is remembered
+//! by name); answers of upstreams are read leniently, because many servers that say "OpenAI-compatible" deviate.
+//! What is only carried (tool schemas, tool inputs) stays `RawValue`: its bytes are never touched.
+
+#[macro_use]
+mod object;
+
+pub mod anthropic;
+pub mod json;
+pub mod openai;

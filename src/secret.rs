@@ -1,1 +1,262 @@
-//! Stub.
+//! What must not be shown or guessed: keys, their digests, their masking in foreign text, and random names.
+//!
+//! Keys are [`SecretString`]s: `Debug` prints `[REDACTED]`, nothing serialises them, memory is wiped on drop.
+//! Client keys are kept as SHA-256 digests only.
+
+use std::{borrow::Cow, fmt};
+
+pub use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+
+/// One client's key, known by its digest.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientKey {
+    /// What logs call the client.
+    pub id: String,
+    /// SHA-256 of the key.
+    pub digest: [u8; 32],
+}
+
+impl fmt::Debug for ClientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The keys that clients may present.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientKeys(Vec<ClientKey>);
+
+impl ClientKeys {
+    /// Adds a key. Ids and digests should differ; of two equal digests the later one is found.
+    pub fn push(&mut self, key: ClientKey) {
+        self.0.push(key);
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The keys, in configured order.
+    pub fn iter(&self) -> impl Iterator<Item = &ClientKey> {
+        self.0.iter()
+    }
+
+    /// The id that a presented key belongs to.
+    ///
+    /// Every key is compared and no comparison ends early, so the time tells neither which key came close nor
+    /// how long a configured key is. The empty key belongs to nobody.
+    pub fn find(&self, presented: &str) -> Option<&str> {
+        let presented_digest = digest(presented);
+        let mut found = 0_u64;
+        for (position, key) in (1_u64..).zip(&self.0) {
+            let same: Choice = key.digest.ct_eq(&presented_digest);
+            found = u64::conditional_select(&found, &position, same);
+        }
+        let index = usize::try_from(found).ok()?.checked_sub(1)?;
+        if presented.is_empty() {
+            return None;
+        }
+        self.0.get(index).map(|key| key.id.as_str())
+    }
+}
+
+impl FromIterator<ClientKey> for ClientKeys {
+    fn from_iter<I: IntoIterator<Item = ClientKey>>(keys: I) -> Self {
+        Self(keys.into_iter().collect())
+    }
+}
+
+/// SHA-256 of a key. Fast on purpose: keys are random, not human passwords.
+pub fn digest(key: &str) -> [u8; 32] {
+    Sha256::digest(key.as_bytes()).into()
+}
+
+/// The system gave no random bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("the system gives no random bytes, so no client key can be made; set CLIENT_API_KEYS")]
+pub struct NoRandomness(#[source] getrandom::Error);
+
+/// A new client key of 256 random bits (`aap_` and 43 letters and digits), and its digest.
+///
+/// # Errors
+/// When the system gives no random bytes: a key that can be guessed must not exist.
+pub fn generate_client_key() -> Result<(SecretString, [u8; 32]), NoRandomness> {
+    // 62^43 > 2^256.
+    let key = format!("aap_{}", random_base62(43).map_err(NoRandomness)?);
+    let digest = digest(&key);
+    Ok((SecretString::from(key), digest))
+}
+
+/// A new id for a request, in Anthropic's form: `req_` and 24 letters and digits.
+pub fn request_id() -> String {
+    random_id("req_")
+}
+
+/// A new id for a message, in Anthropic's form: `msg_` and 24 letters and digits.
+pub fn message_id() -> String {
+    random_id("msg_")
+}
+
+/// An id must be unlikely to repeat but guards nothing: without random bytes it is all zeros, because a request
+/// is better served under a dull name than refused.
+fn random_id(prefix: &str) -> String {
+    let random = random_base62(24).unwrap_or_else(|_| "0".repeat(24));
+    format!("{prefix}{random}")
+}
+
+fn random_base62(length: usize) -> Result<String, getrandom::Error> {
+    let mut text = String::with_capacity(length);
+    let mut bytes = [0_u8; 64];
+    while text.len() < length {
+        getrandom::fill(&mut bytes)?;
+        // 248 = 4 × 62: bytes above it would make the first letters likelier.
+        let even = bytes.iter().filter(|byte| **byte < 248);
+        let letters = even.filter_map(|byte| BASE62.get(usize::from(byte % 62)));
+        text.extend(letters.take(length - text.len()).map(|letter| char::from(*letter)));
+    }
+    Ok(text)
+}
+
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Masks keys in text that somebody else wrote (an upstream echoes a bad key in its error message): the known
+/// secrets, and whatever looks like a key of a known vendor.
+///
+/// Secrets shorter than eight bytes are left alone: servers that want no key get words such as `none`, and
+/// masking those would only garble the text.
+pub fn mask_keys<'text>(text: &'text str, secrets: &[&SecretString]) -> Cow<'text, str> {
+    let mut masked = Cow::Borrowed(text);
+    for secret in secrets.iter().map(|secret| secret.expose_secret()).filter(|secret| secret.len() >= 8) {
+        if masked.contains(secret) {
+            masked = Cow::Owned(masked.replace(secret, MASK));
+        }
+    }
+    match mask_key_like(&masked) {
+        Some(clean) => Cow::Owned(clean),
+        None => masked,
+    }
+}
+
+const MASK: &str = "[key]";
+
+/// How keys of known vendors begin (OpenAI and those who copy it, Groq, xAI, Google, ours).
+const KEY_PREFIXES: [&str; 5] = ["sk-", "gsk_", "xai-", "AIza", "aap_"];
+
+/// `None` when there is nothing to mask.
+fn mask_key_like(text: &str) -> Option<String> {
+    let mut clean = String::new();
+    let mut kept_to = 0;
+    let mut at = 0;
+    while let Some(rest) = text.get(at..) {
+        let Some(first) = rest.chars().next() else { break };
+        let token = key_length(rest).filter(|_| starts_word(text, at));
+        if let Some(length) = token {
+            clean.push_str(text.get(kept_to..at).unwrap_or_default());
+            clean.push_str(MASK);
+            kept_to = at + length;
+        }
+        at += token.unwrap_or(first.len_utf8());
+    }
+    (kept_to > 0).then(|| clean + text.get(kept_to..).unwrap_or_default())
+}
+
+/// `risk-averse` holds no key.
+fn starts_word(text: &str, at: usize) -> bool {
+    let before = text.get(..at).and_then(|before| before.chars().next_back());
+    !before.is_some_and(|c| c.is_ascii_alphanumeric())
+}
+
+/// The bytes of the key at the start of the text. Upstreams echo keys with asterisks in them.
+fn key_length(text: &str) -> Option<usize> {
+    let prefix = KEY_PREFIXES.into_iter().find(|prefix| text.starts_with(prefix))?;
+    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*' | '.' | '…' | '•');
+    let length = text.find(|c| !is_key(c)).unwrap_or(text.len());
+    let token = text.get(..length)?.trim_end_matches('.');
+    (token.len() >= prefix.len() + 4).then_some(token.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(of: &[&str]) -> ClientKeys {
+        of.iter().map(|key| ClientKey { id: format!("id of {key}"), digest: digest(key) }).collect()
+    }
+
+    #[test]
+    fn a_key_is_found_wherever_it_stands() {
+        let keys = keys(&["alpha", "beta", "gamma"]);
+        for key in ["alpha", "beta", "gamma"] {
+            assert_eq!(keys.find(key), Some(format!("id of {key}").as_str()));
+        }
+        for wrong in ["", "alph", "alphaa", "ALPHA", "delta", " alpha"] {
+            assert_eq!(keys.find(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(ClientKeys::default().find(""), None);
+    }
+
+    #[test]
+    fn an_empty_key_matches_not_even_an_empty_one() {
+        assert_eq!(keys(&[""]).find(""), None);
+        assert_eq!(keys(&["", "alpha"]).find("alpha"), Some("id of alpha"));
+    }
+
+    #[test]
+    fn debug_shows_neither_key_nor_digest() {
+        let shown = format!("{:?}", keys(&["CANARY"]));
+        assert_eq!(shown, r#"ClientKeys([ClientKey { id: "id of CANARY", .. }])"#);
+    }
+
+    #[test]
+    fn digests_are_sha_256() {
+        let [first, second, ..] = digest("abc");
+        assert_eq!((first, second), (0xba, 0x78));
+    }
+
+    #[test]
+    fn random_names_have_their_form_and_differ() {
+        let (key, key_digest) = generate_client_key().unwrap();
+        assert_eq!(key.expose_secret().len(), "aap_".len() + 43);
+        assert_eq!(digest(key.expose_secret()), key_digest);
+        for (id, prefix) in [(request_id(), "req_"), (message_id(), "msg_")] {
+            let random = id.strip_prefix(prefix).unwrap();
+            assert_eq!(random.len(), 24);
+            assert!(random.chars().all(|c| c.is_ascii_alphanumeric()), "{id}");
+        }
+        assert_ne!(request_id(), request_id());
+        assert_ne!(key.expose_secret(), generate_client_key().unwrap().0.expose_secret());
+    }
+
+    #[test]
+    fn keys_in_foreign_text_are_masked() {
+        let known = SecretString::from("0123-local-secret");
+        let table = [
+            ("Incorrect API key provided: sk-CANARY-123.", "Incorrect API key provided: [key]."),
+            ("key sk-proj-****…wxyz rejected", "key [key] rejected"),
+            ("sk-or-v1-abcdef", "[key]"),
+            ("\"sk-abcd1234\",\"gsk_abcd1234\"", "\"[key]\",\"[key]\""),
+            ("got 0123-local-secret, twice 0123-local-secret", "got [key], twice [key]"),
+            ("risk-averse task-oriented", "risk-averse task-oriented"),
+            ("sk-", "sk-"),
+            ("grüße", "grüße"),
+            ("", ""),
+        ];
+        for (text, expected) in table {
+            assert_eq!(mask_keys(text, &[&known]), expected);
+        }
+    }
+
+    #[test]
+    fn text_without_keys_is_not_copied() {
+        assert!(matches!(mask_keys("nothing here", &[]), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn placeholder_keys_do_not_garble_text() {
+        let placeholder = SecretString::from("ollama");
+        assert_eq!(mask_keys("no such model in ollama", &[&placeholder]), "no such model in ollama");
+    }
+}

@@ -1,2 +1,38 @@
-//! Translation between dialects, without IO (filled in below).
+//! Translation between dialects, without IO: no clock, no randomness, no environment.
+//!
+//! Pairs are named client-then-upstream; each has the same four verbs: `request`, `response`, `Stream`, `error`.
+//! Requests, whole answers and errors are translated directly, so that one file is a readable table. Streams
+//! pass a narrow waist: the upstream's *reader* turns its irregular chunks into [`delta::Delta`]s, and the one
+//! [`message_writer`] turns those into events; it alone opens and closes blocks.
+//!
+//! Loss rules: what cannot be carried over is refused with an error that names the member, or stands in the
+//! [`report::Report`]. Nothing is dropped without either.
+
+mod arguments;
+pub mod context;
+mod delta;
+mod json_scanner;
+pub mod message_explode;
+pub mod message_fold;
+mod message_writer;
+pub mod messages_via_chat;
 pub mod quirks;
+pub mod report;
+pub mod tokens;
+pub mod tool_ids;
+mod tool_names;
+
+/// What a translation needs to know about the upstream and the call, beside the request.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How the upstream deviates.
+    pub quirks: quirks::Quirks,
+    /// The upstream's name, for messages.
+    pub upstream: String,
+    /// The upstream's name of the model.
+    pub model: String,
+    /// The most tokens that model answers with, if known; larger wishes are clamped.
+    pub max_output_tokens: Option<u64>,
+    /// The conversation's id, if the client names one. It steers prompt caching and is never sent as it is.
+    pub session: Option<String>,
+}

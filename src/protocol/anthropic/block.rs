@@ -1,0 +1,454 @@
+//! Content blocks of a request: what a message, a system prompt or a tool result is made of.
+
+use super::request::CacheControl;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// A string, which stands for one text block, or a list of blocks.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// One text.
+    Text(String),
+    /// Blocks in order.
+    Blocks(Vec<Block>),
+}
+
+/// One block and what every kind of block may carry.
+#[derive(Debug, Clone)]
+pub struct Block {
+    /// What the block says.
+    pub kind: BlockKind,
+    /// A cache marker.
+    pub cache_control: Option<CacheControl>,
+    /// Names of members that this kind of block does not know.
+    pub unknown: Vec<String>,
+}
+
+/// The kinds of blocks a client may send.
+#[derive(Debug, Clone)]
+pub enum BlockKind {
+    /// Text.
+    Text {
+        /// The text.
+        text: String,
+        /// Whether it carries citations.
+        cited: bool,
+    },
+    /// An image.
+    Image {
+        /// Where its bytes are.
+        source: Source,
+    },
+    /// A document: PDF, plain text, or text and images.
+    Document {
+        /// Where its content is.
+        source: Source,
+        /// Its title.
+        title: Option<String>,
+        /// What the client says about it.
+        context: Option<String>,
+        /// Whether citations of it are wanted.
+        citations: bool,
+    },
+    /// A search result the client found.
+    SearchResult {
+        /// Where it was found.
+        source: String,
+        /// Its title.
+        title: String,
+        /// Its text.
+        content: Content,
+        /// Whether citations of it are wanted.
+        citations: bool,
+    },
+    /// A call of a tool by the model.
+    ToolUse {
+        /// The call's id.
+        id: String,
+        /// The tool's name.
+        name: String,
+        /// Its input, carried byte for byte.
+        input: Box<RawValue>,
+    },
+    /// What a tool answered.
+    ToolResult {
+        /// The id of the call.
+        tool_use_id: String,
+        /// The answer; may be missing.
+        content: Option<Content>,
+        /// Whether the tool failed.
+        is_error: bool,
+    },
+    /// What the model thought.
+    Thinking {
+        /// The text, which may be empty.
+        thinking: String,
+        /// An opaque signature, ours or another's.
+        signature: Option<String>,
+    },
+    /// Thinking that the client may not read.
+    RedactedThinking {
+        /// Opaque.
+        data: String,
+    },
+    /// In a tool result: the name of a tool that becomes available.
+    ToolReference {
+        /// Its name.
+        tool_name: String,
+    },
+    /// A tool added in the middle of the conversation (system messages).
+    ToolAddition,
+    /// A tool removed in the middle of the conversation (system messages).
+    ToolRemoval,
+    /// The summary of an earlier part of the conversation.
+    Compaction {
+        /// The summary; `None` when nothing was summarised.
+        content: Option<Content>,
+    },
+    /// A call of a tool that Anthropic's servers ran (`server_tool_use`, `mcp_tool_use`).
+    ServerToolUse {
+        /// The tool's name.
+        name: String,
+        /// Its input.
+        input: Option<Box<RawValue>>,
+    },
+    /// What such a tool answered.
+    ServerToolResult {
+        /// The block's type, such as `web_search_tool_result`.
+        kind: String,
+        /// The answer.
+        content: Option<Content>,
+    },
+    /// In a `web_search_tool_result`: one hit.
+    WebSearchResult {
+        /// Title of the page.
+        title: String,
+        /// Address of the page.
+        url: String,
+    },
+    /// In a code execution result: what the program printed.
+    ProgramOutput {
+        /// Standard output.
+        stdout: String,
+        /// Standard error.
+        stderr: String,
+    },
+    /// A file to be put into a code execution container.
+    ContainerUpload,
+    /// Markers without content for the model (`fallback`, `mcp_tool_listing`).
+    Marker,
+    /// A kind this program does not know.
+    Other(String),
+}
+
+/// Where the bytes of an image or a document are.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// In the request.
+    Base64 {
+        /// What the client says they are.
+        media_type: String,
+        /// The bytes, base64.
+        data: String,
+    },
+    /// At an address.
+    Url(String),
+    /// Plain text in the request.
+    Text(String),
+    /// Blocks in the request.
+    Content(Content),
+    /// A file stored with Anthropic.
+    File,
+    /// A kind this program does not know.
+    Other(String),
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ContentVisitor;
+        impl<'de> Visitor<'de> for ContentVisitor {
+            type Value = Content;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or an array of content blocks")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Content, E> {
+                Ok(Content::Text(text.to_owned()))
+            }
+            fn visit_string<E: Error>(self, text: String) -> Result<Content, E> {
+                Ok(Content::Text(text))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content, A::Error> {
+                let mut blocks = Vec::new();
+                while let Some(block) = seq.next_element()? {
+                    blocks.push(block);
+                }
+                Ok(Content::Blocks(blocks))
+            }
+            // Results of server tools may be a single object, for example an error.
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Content, A::Error> {
+                Ok(Content::Blocks(vec![Block::deserialize(MapAccessDeserializer::new(map))?]))
+            }
+        }
+        deserializer.deserialize_any(ContentVisitor)
+    }
+}
+
+object! {
+    /// Every member that some kind of block has.
+    #[expect(dead_code, reason = "members without meaning for another model are known but never read")]
+    struct WireBlock {
+        required kind: String = "type",
+        optional text: String = "text",
+        optional citations: Citations = "citations",
+        optional source: WireSource = "source",
+        optional title: String = "title",
+        optional context: String = "context",
+        optional id: String = "id",
+        optional name: String = "name",
+        optional input: Box<RawValue> = "input",
+        optional tool_use_id: String = "tool_use_id",
+        optional content: Content = "content",
+        optional is_error: bool = "is_error",
+        optional thinking: String = "thinking",
+        optional signature: String = "signature",
+        optional data: String = "data",
+        optional tool_name: String = "tool_name",
+        optional url: String = "url",
+        optional stdout: String = "stdout",
+        optional stderr: String = "stderr",
+        optional cache_control: CacheControl = "cache_control",
+        // Known, and without meaning for another model.
+        optional caller: IgnoredAny = "caller",
+        optional toolset_name: IgnoredAny = "toolset_name",
+        optional server_name: IgnoredAny = "server_name",
+        optional transformations: IgnoredAny = "transformations",
+        optional encrypted_content: IgnoredAny = "encrypted_content",
+        optional page_age: IgnoredAny = "page_age",
+        optional return_code: IgnoredAny = "return_code",
+        optional tool: IgnoredAny = "tool",
+        optional tool_changes: IgnoredAny = "tool_changes",
+    }
+}
+
+impl<'de> Deserialize<'de> for Block {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        WireBlock::deserialize(deserializer)?.into_block()
+    }
+}
+
+impl WireBlock {
+    fn into_block<E: Error>(mut self) -> Result<Block, E> {
+        let kind = self.take_kind()?;
+        let cache_control = self.cache_control.take();
+        let mut unknown = std::mem::take(&mut self.unknown);
+        if !matches!(kind, BlockKind::Other(_) | BlockKind::Marker | BlockKind::ServerToolResult { .. }) {
+            unknown.extend(self.left_over());
+        }
+        Ok(Block { kind, cache_control, unknown })
+    }
+
+    fn take_kind<E: Error>(&mut self) -> Result<BlockKind, E> {
+        let kind = std::mem::take(&mut self.kind);
+        Ok(match kind.as_str() {
+            "text" => BlockKind::Text {
+                text: required(self.text.take(), "text")?,
+                cited: self.citations.take().is_some_and(|citations| citations.wanted),
+            },
+            "image" => BlockKind::Image { source: self.take_source()? },
+            "document" => BlockKind::Document {
+                source: self.take_source()?,
+                title: self.title.take(),
+                context: self.context.take(),
+                citations: self.citations.take().is_some_and(|citations| citations.wanted),
+            },
+            "search_result" => BlockKind::SearchResult {
+                source: match required(self.source.take(), "source")? {
+                    WireSource::Name(name) => name,
+                    WireSource::Object(..) => return Err(E::custom("source: expected a string")),
+                },
+                title: required(self.title.take(), "title")?,
+                content: required(self.content.take(), "content")?,
+                citations: self.citations.take().is_some_and(|citations| citations.wanted),
+            },
+            "tool_use" => BlockKind::ToolUse {
+                id: required(self.id.take(), "id")?,
+                name: required(self.name.take(), "name")?,
+                input: required(self.input.take(), "input")?,
+            },
+            "tool_result" => BlockKind::ToolResult {
+                tool_use_id: required(self.tool_use_id.take(), "tool_use_id")?,
+                content: self.content.take(),
+                is_error: self.is_error.take().unwrap_or(false),
+            },
+            "thinking" => BlockKind::Thinking {
+                thinking: required(self.thinking.take(), "thinking")?,
+                signature: self.signature.take(),
+            },
+            "redacted_thinking" => BlockKind::RedactedThinking { data: required(self.data.take(), "data")? },
+            "tool_reference" => {
+                BlockKind::ToolReference { tool_name: required(self.tool_name.take(), "tool_name")? }
+            }
+            "tool_addition" => BlockKind::ToolAddition,
+            "tool_removal" => BlockKind::ToolRemoval,
+            "compaction" => BlockKind::Compaction { content: self.content.take() },
+            "server_tool_use" | "mcp_tool_use" => {
+                self.id = None;
+                BlockKind::ServerToolUse {
+                    name: required(self.name.take(), "name")?,
+                    input: self.input.take(),
+                }
+            }
+            "web_search_result" => BlockKind::WebSearchResult {
+                title: self.title.take().unwrap_or_default(),
+                url: self.url.take().unwrap_or_default(),
+            },
+            "code_execution_result" | "bash_code_execution_result" => {
+                self.content = None;
+                BlockKind::ProgramOutput {
+                    stdout: self.stdout.take().unwrap_or_default(),
+                    stderr: self.stderr.take().unwrap_or_default(),
+                }
+            }
+            "container_upload" => BlockKind::ContainerUpload,
+            "fallback" | "mcp_tool_listing" => BlockKind::Marker,
+            other if other.ends_with("_tool_result") => {
+                BlockKind::ServerToolResult { content: self.content.take(), kind }
+            }
+            _ => BlockKind::Other(kind),
+        })
+    }
+
+    fn take_source<E: Error>(&mut self) -> Result<Source, E> {
+        match required(self.source.take(), "source")? {
+            WireSource::Object(source, unknown) => {
+                self.unknown.extend(unknown.iter().map(|name| format!("source.{name}")));
+                Ok(source)
+            }
+            WireSource::Name(_) => Err(E::custom("source: expected an object")),
+        }
+    }
+
+    /// Members that are known for other kinds of blocks but stood on this one.
+    fn left_over(&self) -> impl Iterator<Item = String> {
+        [
+            (self.text.is_some(), "text"),
+            (self.citations.is_some(), "citations"),
+            (self.source.is_some(), "source"),
+            (self.title.is_some(), "title"),
+            (self.context.is_some(), "context"),
+            (self.id.is_some(), "id"),
+            (self.name.is_some(), "name"),
+            (self.input.is_some(), "input"),
+            (self.tool_use_id.is_some(), "tool_use_id"),
+            (self.content.is_some(), "content"),
+            (self.is_error.is_some(), "is_error"),
+            (self.thinking.is_some(), "thinking"),
+            (self.signature.is_some(), "signature"),
+            (self.data.is_some(), "data"),
+            (self.tool_name.is_some(), "tool_name"),
+            (self.url.is_some(), "url"),
+            (self.stdout.is_some(), "stdout"),
+            (self.stderr.is_some(), "stderr"),
+        ]
+        .into_iter()
+        .filter(|(present, _)| *present)
+        .map(|(_, name)| name.to_owned())
+    }
+}
+
+fn required<T, E: Error>(value: Option<T>, name: &'static str) -> Result<T, E> {
+    value.ok_or_else(|| E::missing_field(name))
+}
+
+/// `source` is an object on images and documents, a string on search results.
+#[derive(Debug, Clone)]
+enum WireSource {
+    Name(String),
+    Object(Source, Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for WireSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SourceVisitor;
+        impl<'de> Visitor<'de> for SourceVisitor {
+            type Value = WireSource;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a source object or string")
+            }
+            fn visit_str<E: Error>(self, name: &str) -> Result<WireSource, E> {
+                Ok(WireSource::Name(name.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<WireSource, A::Error> {
+                let mut members = SourceMembers::deserialize(MapAccessDeserializer::new(map))?;
+                let unknown = std::mem::take(&mut members.unknown);
+                Ok(WireSource::Object(members.into_source()?, unknown))
+            }
+        }
+        deserializer.deserialize_any(SourceVisitor)
+    }
+}
+
+object! {
+    #[expect(dead_code, reason = "a stored file's id means nothing to another vendor")]
+    struct SourceMembers {
+        required kind: String = "type",
+        optional media_type: String = "media_type",
+        optional data: String = "data",
+        optional url: String = "url",
+        optional content: Content = "content",
+        optional file_id: IgnoredAny = "file_id",
+    }
+}
+
+impl SourceMembers {
+    fn into_source<E: Error>(self) -> Result<Source, E> {
+        Ok(match self.kind.as_str() {
+            "base64" => Source::Base64 {
+                media_type: required(self.media_type, "media_type")?,
+                data: required(self.data, "data")?,
+            },
+            "url" => Source::Url(required(self.url, "url")?),
+            "text" => Source::Text(required(self.data, "data")?),
+            "content" => Source::Content(required(self.content, "content")?),
+            "file" => Source::File,
+            _ => Source::Other(self.kind),
+        })
+    }
+}
+
+/// `citations`: a list on text blocks, `{"enabled": bool}` on documents and search results.
+#[derive(Debug, Clone)]
+struct Citations {
+    wanted: bool,
+}
+
+impl<'de> Deserialize<'de> for Citations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CitationsVisitor;
+        impl<'de> Visitor<'de> for CitationsVisitor {
+            type Value = Citations;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of citations or an object")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Citations, A::Error> {
+                let mut wanted = false;
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    wanted = true;
+                }
+                Ok(Citations { wanted })
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Citations, A::Error> {
+                let switch = CitationsSwitch::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Citations { wanted: switch.enabled.unwrap_or(false) })
+            }
+        }
+        deserializer.deserialize_any(CitationsVisitor)
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct CitationsSwitch {
+    enabled: Option<bool>,
+}

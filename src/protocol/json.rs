@@ -1,0 +1,142 @@
+//! What is checked on a JSON text before any type is read from it: nesting depth and lone surrogates.
+//!
+//! `serde_json` limits depth only in typed parts and refuses a lone surrogate escape (`"\ud83d"`), which
+//! clients written in JavaScript really send. One linear scan does both for every part, also for those that
+//! are only carried.
+
+use std::borrow::Cow;
+
+/// Deepest nesting of arrays and objects that is accepted, as in `serde_json`.
+pub const MAX_DEPTH: usize = 128;
+
+/// The text nests deeper than [`MAX_DEPTH`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("JSON nests deeper than {MAX_DEPTH} levels")]
+pub struct TooDeep;
+
+/// A scanned text: the bytes to parse, and how many lone surrogates were replaced in them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scanned<'a> {
+    /// The input itself, or a copy in which each lone surrogate escape became U+FFFD.
+    pub text: Cow<'a, [u8]>,
+    /// Number of replaced escapes.
+    pub repaired: usize,
+}
+
+/// Checks the depth of a JSON text and replaces lone surrogate escapes by U+FFFD.
+///
+/// # Errors
+/// [`TooDeep`] when arrays and objects nest deeper than [`MAX_DEPTH`]. Malformed JSON is no error here; the
+/// parser that follows reports it.
+pub fn scan(text: &[u8]) -> Result<Scanned<'_>, TooDeep> {
+    let mut depth = 0_usize;
+    let mut repairs: Vec<usize> = Vec::new();
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => at = skip_string(text, at + 1, &mut repairs),
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return Err(TooDeep);
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    Ok(Scanned { repaired: repairs.len(), text: replace_escapes(text, &repairs) })
+}
+
+/// Returns the position of the closing quote (or the end), noting where lone surrogate escapes begin.
+fn skip_string(text: &[u8], mut at: usize, repairs: &mut Vec<usize>) -> usize {
+    loop {
+        let rest = text.get(at..).unwrap_or_default();
+        let Some(found) = memchr::memchr2(b'"', b'\\', rest) else { return text.len() };
+        at += found;
+        if text.get(at) == Some(&b'"') {
+            return at;
+        }
+        match escaped_unit(text, at) {
+            Some(unit) if is_high(unit) => {
+                if escaped_unit(text, at + 6).is_some_and(is_low) {
+                    at += 12;
+                } else {
+                    repairs.push(at);
+                    at += 6;
+                }
+            }
+            Some(unit) => {
+                if is_low(unit) {
+                    repairs.push(at);
+                }
+                at += 6;
+            }
+            None => at += 2,
+        }
+    }
+}
+
+/// The UTF-16 unit of a `\uXXXX` escape that begins at `at`.
+fn escaped_unit(text: &[u8], at: usize) -> Option<u16> {
+    let escape = text.get(at..at + 6)?;
+    let digits = escape.strip_prefix(b"\\u")?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+fn is_high(unit: u16) -> bool {
+    (0xD800..0xDC00).contains(&unit)
+}
+
+fn is_low(unit: u16) -> bool {
+    (0xDC00..0xE000).contains(&unit)
+}
+
+fn replace_escapes<'a>(text: &'a [u8], escapes: &[usize]) -> Cow<'a, [u8]> {
+    if escapes.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut repaired = text.to_vec();
+    for &at in escapes {
+        if let Some(escape) = repaired.get_mut(at..at + 6) {
+            escape.copy_from_slice(b"\\ufffd");
+        }
+    }
+    Cow::Owned(repaired)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(input: &str, expected: &str, repaired: usize) {
+        let scanned = scan(input.as_bytes()).unwrap();
+        assert_eq!(std::str::from_utf8(&scanned.text).unwrap(), expected);
+        assert_eq!(scanned.repaired, repaired);
+    }
+
+    #[test]
+    fn lone_surrogates_become_replacement_characters() {
+        check(r#"{"a":"\ud83d"}"#, r#"{"a":"\ufffd"}"#, 1);
+        check(r#"["\ude00 x","\ud83d\ud83d\ude00"]"#, r#"["\ufffd x","\ufffd\ud83d\ude00"]"#, 2);
+        check(r#"["\uD83D"]"#, r#"["\ufffd"]"#, 1);
+    }
+
+    #[test]
+    fn pairs_and_escaped_backslashes_stay() {
+        for text in
+            [r#"["\ud83d\ude00"]"#, r#"["\\ud83d"]"#, r#"["\\\\ud83d\""]"#, "[\"\u{1F600}\"]", r#""\u12"#]
+        {
+            check(text, text, 0);
+        }
+    }
+
+    #[test]
+    fn depth_is_limited_outside_of_strings_only() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(scan(nested(MAX_DEPTH).as_bytes()).is_ok());
+        assert_eq!(scan(nested(MAX_DEPTH + 1).as_bytes()), Err(TooDeep));
+        assert!(scan(format!("\"{}\"", nested(1000)).as_bytes()).is_ok());
+    }
+}

@@ -1,0 +1,31 @@
+//! What the translation of an answer must remember of its request.
+
+use super::tool_names::ToolNames;
+use std::collections::HashSet;
+
+/// What the translation of an answer must remember of its request.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// The model the client asked for; the answer names it.
+    pub requested_model: String,
+    /// The upstream's name, for messages.
+    pub upstream: String,
+    /// The upstream's name of the model, for messages.
+    pub upstream_model: String,
+    /// Names of tools that had to change on the way to the upstream.
+    pub(crate) tool_names: ToolNames,
+    /// Tool call ids that stand in the conversation; an answer's ids must differ from them.
+    pub(crate) used_tool_ids: HashSet<String>,
+    /// Texts that end the answer.
+    pub(crate) stop_sequences: Vec<String>,
+    /// The upstream was asked to stop at them.
+    pub(crate) one_tool_call: bool,
+    /// Thinking is not to be shown (`display: "omitted"`).
+    pub(crate) omit_thinking: bool,
+    /// `<think>…</think>` in visible text is reasoning.
+    pub(crate) think_tags: bool,
+    /// A body that ends without any mark still counts as complete.
+    pub(crate) lenient_eof: bool,
+    /// Estimated input tokens, for `message_start` and for upstreams that report no usage.
+    pub input_estimate: u64,
+}
