@@ -15,8 +15,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     // 0: the dialects and the framing of streams, without IO and without each other.
     ("protocol", &[]),
     ("sse", &[]),
-    // 1: translation, without IO.
-    ("translate", &["protocol"]),
+    // 1: translation, without IO; a stream is fed with the events that sse has cut out.
+    ("translate", &["protocol", "sse"]),
     // 2: what is known before the first request; each with those before it.
     ("models", &["protocol", "translate::quirks"]),
     ("secret", &[]),
@@ -122,7 +122,7 @@ fn what_breaks_a_rule_is_found() {
         ("protocol/x.rs", "\n\nfn f(_: crate::sse::Event) {}", "x.rs:3: protocol names crate::sse::Event"),
         ("sse.rs", "use super::translate;", "sse.rs:1: sse names crate::translate"),
         ("protocol/a/b.rs", "use super::super::super::sse::x;", "names crate::sse::x"),
-        ("translate.rs", "use crate::{protocol, sse};", "names crate::sse"),
+        ("translate.rs", "use crate::{protocol, models};", "names crate::models"),
         ("translate.rs", "use crate::{protocol::{a, b}, config::{c as d}};", "names crate::config::c"),
         ("translate.rs", "use std::{fmt, fs};", "names std::fs"),
         ("translate.rs", "use std::time::{Duration, Instant};", "names std::time::Instant"),
