@@ -13,7 +13,7 @@ from anthropic import Anthropic, AsyncAnthropic, beta_tool
 from checks import check, done, equal
 
 BASE_URL = sys.argv[1]
-MODEL = "claude-sonnet-4-5"
+MODEL = "claude-sonnet-5-5"
 HELLO = [{"role": "user", "content": "Say hello."}]
 USE_A_TOOL = [{"role": "user", "content": "Please use a tool."}]
 ADD = {

@@ -13,7 +13,7 @@ const load = (name) => import(pathToFileURL(require.resolve(name)));
 const { default: Anthropic } = await load("@anthropic-ai/sdk");
 const { betaTool } = await load("@anthropic-ai/sdk/helpers/beta/json-schema");
 
-const model = "claude-sonnet-4-5";
+const model = "claude-sonnet-5-5";
 const max_tokens = 200;
 const hello = [{ role: "user", content: "Say hello." }];
 const useATool = [{ role: "user", content: "Please use a tool." }];

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 /// A Messages request with one user message.
 pub fn request(text: &str, stream: bool) -> Value {
     json!({
-        "model": "claude-sonnet-4-5",
+        "model": "claude-sonnet-5-5",
         "max_tokens": 64,
         "stream": stream,
         "messages": [{"role": "user", "content": text}],
