@@ -20,3 +20,6 @@ mod support_selftest;
 
 // Does each module of src/ name only modules on lower floors, and is each file short enough to be read?
 mod floors;
+
+// Do the Dockerfile, the compose file and their like say what they must?
+mod deployment;
