@@ -67,7 +67,7 @@ impl Program {
     pub fn other(executable: impl Into<PathBuf>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         fs::create_dir(folder.path().join("home")).unwrap();
-        fs::create_dir(folder.path().join("work")).unwrap();
+        fs::create_dir(folder.path().join("cwd")).unwrap();
         Self {
             executable: executable.into(),
             arguments: Vec::new(),
@@ -123,7 +123,7 @@ impl Program {
 
     /// The working directory.
     pub fn folder(&self) -> PathBuf {
-        self.folder.path().join("work")
+        self.folder.path().join("cwd")
     }
 
     /// Runs to the end.
@@ -179,7 +179,7 @@ impl Running {
 
     /// The working directory.
     pub fn folder(&self) -> PathBuf {
-        self.folder.path().join("work")
+        self.folder.path().join("cwd")
     }
 
     /// The resident memory in KiB, where the system tells (Linux).

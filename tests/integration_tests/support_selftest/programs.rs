@@ -26,7 +26,7 @@ fn the_environment_holds_only_what_the_test_sets() {
         );
     }
     assert!(["HOME", "MINE", "XDG_CONFIG_HOME"].iter().all(|name| names.contains(name)), "{names:?}");
-    assert!(output.stdout.contains("/work\ntext"), "{}", output.stdout);
+    assert!(output.stdout.contains("/cwd\ntext"), "{}", output.stdout);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_server_is_known_by_its_line_and_ends_on_a_signal() {
     let server = Server::start_as_is(shell(script));
     assert_eq!(server.base_url(), "http://127.0.0.1:4242");
     assert!(server.stderr().contains("noise"));
-    assert!(server.running().folder().ends_with("work"));
+    assert!(server.running().folder().ends_with("cwd"));
     assert_eq!(server.running().resident_kib().is_some(), cfg!(target_os = "linux"));
     assert_eq!(server.interrupt().code, Some(5));
 
