@@ -51,7 +51,7 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
     translation.identity(&request, &mut body);
     translation.reasoning(&request, &mut body)?;
     if let Some(format) =
-        request.output_config.take().and_then(|it| it.format).or(request.output_format.take())
+        request.output_config.take().and_then(|it| it.format).or_else(|| request.output_format.take())
     {
         body.response_format = Some(translation.response_format(format)?);
     }
@@ -269,7 +269,7 @@ impl Translation<'_> {
         let name = format.name.filter(|name| {
             name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
         });
-        let name = name.filter(|name| !name.is_empty()).map_or("response".into(), Into::into);
+        let name = name.filter(|name| !name.is_empty()).map_or_else(|| "response".into(), Into::into);
         Ok(chat::request::ResponseFormat {
             kind: "json_schema",
             json_schema: chat::request::JsonSchema { name, schema, strict },

@@ -252,7 +252,6 @@ impl Stream {
                     self.reported_usage = true;
                     self.usage = usage;
                 }
-                Delta::Fail(error) => self.fail(error, events),
                 Delta::Lost(Loss { pointer, kind, reason }) => self.report.add(pointer, kind, reason),
             }
         }
@@ -267,7 +266,7 @@ impl Stream {
         }
         let id = tool_ids::to_client(id, &self.context.used_tool_ids, &self.message_id, call);
         self.context.used_tool_ids.insert(id.clone());
-        self.writer.tool_start(id, self.context.tool_names.to_client(name), events);
+        self.writer.tool_start(id, self.context.tool_names.client_name(name), events);
     }
 
     fn complete(&mut self, events: &mut Vec<Event>) {
