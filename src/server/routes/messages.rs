@@ -76,7 +76,7 @@ async fn exchange(
     let key = caller.upstream_key.as_ref();
     let masked = |error| masked(error, [key, shared.config.upstream.api_key.as_ref()]);
     if !(200..300).contains(&answer.status) {
-        return Err(ApiError::upstream(masked(refused(shared, &prepared, answer, key.is_some()).await)));
+        return Err(ApiError::upstream(masked(refused(shared, answer, key.is_some()).await)));
     }
     if prepared.stream {
         let events = stream_events(shared, log, prepared, answer, slot).await;
@@ -123,7 +123,7 @@ fn upstream_request_id(answer: &Answer) -> Option<&HeaderValue> {
 }
 
 /// Translates an answer that is none. Of a long one the beginning says enough.
-async fn refused(shared: &Shared, prepared: &Prepared, answer: Answer, client_key: bool) -> Error {
+async fn refused(shared: &Shared, answer: Answer, client_key: bool) -> Error {
     let header = |name: &str| answer.header(name).map(str::to_owned);
     let (status, after, after_ms) = (answer.status, header("retry-after"), header("retry-after-ms"));
     let body = answer.body.prefix(MAX_ERROR_BYTES, ERROR_PATIENCE).await;
@@ -135,7 +135,7 @@ async fn refused(shared: &Shared, prepared: &Prepared, answer: Answer, client_ke
         body: &body,
         client_key,
     };
-    messages_via_chat::error(&answer, &shared.config.upstream.name, &prepared.model)
+    messages_via_chat::error(&answer, &shared.config.upstream.name)
 }
 
 const MAX_ERROR_BYTES: usize = 64 << 10;
