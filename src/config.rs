@@ -4,17 +4,32 @@
 //! it), flags. Each value keeps its origin for messages. What a setting means, its unit, its default and its
 //! variable stand at its field in the section's module; `config.example.toml` shows all of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
+use self::{
+    env::{Environment, Surroundings},
+    file::{File, Tables},
+    layers::{Layers, Origins},
+};
+
 use crate::{models::ModelMap, translate::quirks::Preset};
 
+mod dot_env;
+pub mod env;
+mod error;
+mod file;
 pub mod layers;
 pub mod limits;
 pub mod log;
+mod models;
+mod paths;
+mod quirks;
 pub mod server;
 pub mod upstream;
+
+pub use error::{BadValue, Error};
 
 /// Everything that the program was told, or assumes.
 #[derive(Debug, Clone)]
@@ -76,7 +91,7 @@ pub struct Loaded {
     /// The configuration file, if one was read.
     pub file: Option<PathBuf>,
     /// Where each setting that is not a default came from.
-    pub origins: layers::Origins,
+    pub origins: Origins,
 }
 
 impl Config {
@@ -85,10 +100,55 @@ impl Config {
     /// # Errors
     /// When a file cannot be read, or a value is unknown, of the wrong kind, missing or unsafe; the message
     /// says what, where and how to mend it, in at most three lines.
-    pub fn load(_sources: &Sources) -> Result<Loaded, Error> {
-        let config = Self::default();
-        Ok(Loaded { config, warnings: Vec::new(), file: None, origins: layers::Origins::new() })
+    pub fn load(sources: &Sources) -> Result<Loaded, Error> {
+        Self::load_from(sources, &Surroundings::of_process())
     }
+
+    /// The same, with variables and places of files given, so that tests need no real ones.
+    pub fn load_from(sources: &Sources, surroundings: &Surroundings) -> Result<Loaded, Error> {
+        let mut warnings = Vec::new();
+        let env = Environment::read(sources, surroundings, &mut warnings)?;
+        let mut file = find_file(sources, surroundings, &env)?;
+        let path = file.as_ref().map(|file| file.path.clone());
+        let Tables { server, upstream, models, limits, log } =
+            file.as_mut().map(|file| std::mem::take(&mut file.tables)).unwrap_or_default();
+        let literal_key =
+            upstream.api_key.is_some() || server.client_keys.iter().any(|it| it.get_ref().key.is_some());
+        if let Some(path) = path.as_deref().filter(|path| literal_key && paths::is_open_to_others(path)) {
+            let path = path.display();
+            warnings.push(format!("{path} holds a key and others may read it; run `chmod 600 {path}`"));
+        }
+        let file = file.unwrap_or_default();
+        let mut layers = Layers { env: &env, file: &file, origins: Origins::new(), warnings };
+
+        let flags = &sources.flags;
+        let log = log::Log::resolve(log, flags.log_format, &mut layers)?;
+        let limits = limits::Limits::resolve(limits, &mut layers)?;
+        let server = server::Server::resolve(server, flags, &mut layers)?;
+        let key_needed = !sources.key_optional && server.auth != server::Auth::Passthrough;
+        let upstream = upstream::Upstream::resolve(upstream, flags, key_needed, &mut layers)?;
+        let models = models::resolve(models, &upstream.base_url, flags.demo.is_some(), &mut layers)?;
+        let Layers { origins, warnings, .. } = layers;
+        let config = Self { server, upstream, limits, log, models };
+        Ok(Loaded { config, warnings, file: path, origins })
+    }
+}
+
+/// The file that was named, by flag or variable, else the first that exists.
+fn find_file(
+    sources: &Sources,
+    surroundings: &Surroundings,
+    env: &Environment<'_>,
+) -> Result<Option<File>, Error> {
+    if let Some(path) = &sources.config_file {
+        return File::read(path).map(Some);
+    }
+    if let Some(named) = env.get(env::CONFIG_VARIABLE)? {
+        return File::read(Path::new(&named.value)).map(Some);
+    }
+    // `try_exists` fails where a directory may not be searched: what the user cannot see is not theirs.
+    let found = surroundings.config_files.iter().find(|path| path.try_exists().unwrap_or(false));
+    found.map(|path| File::read(path)).transpose()
 }
 
 impl Default for Config {
@@ -104,6 +164,5 @@ impl Default for Config {
     }
 }
 
-/// Why there is no configuration. All of these end the program with exit code 78.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {}
+#[cfg(test)]
+mod tests;

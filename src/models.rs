@@ -253,7 +253,7 @@ impl fmt::Display for Rule {
             Self::Exact => f.write_str("exact"),
             Self::Glob(pattern) => write!(f, "glob {pattern}"),
             Self::Family { family, origin } => write!(f, "family {family} ({origin})"),
-            Self::Default(origin) => write!(f, "default ({origin})"),
+            Self::Default(_) => f.write_str("default"),
             Self::PassedThrough => f.write_str("passed through"),
         }
     }
@@ -297,3 +297,6 @@ fn glob_matches(pattern: &str, name: &str) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,11 @@ pub fn digest(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
 
+/// Whether a key can stand in an HTTP header: visible ASCII without spaces.
+pub fn fits_header(key: &str) -> bool {
+    key.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// The system gave no random bytes.
 #[derive(Debug, thiserror::Error)]
 #[error("the system gives no random bytes, so no client key can be made; set CLIENT_API_KEYS")]
@@ -158,7 +163,7 @@ fn mask_key_like(text: &str) -> Option<String> {
             clean.push_str(MASK);
             kept_to = at + length;
         }
-        at += token.unwrap_or(first.len_utf8());
+        at += token.unwrap_or_else(|| first.len_utf8());
     }
     (kept_to > 0).then(|| clean + text.get(kept_to..).unwrap_or_default())
 }

@@ -1,5 +1,50 @@
 //! Telemetry: the subscriber that writes log lines to stderr, and the names of their fields.
 
+use std::io::{self, IsTerminal as _};
+
+use tracing::{Subscriber, subscriber};
+use tracing_subscriber::{EnvFilter, fmt, fmt::MakeWriter};
+
+use crate::config::log::{Format, Log};
+
+/// Starts writing log lines to stderr, for the rest of the process.
+///
+/// # Errors
+/// When it was started before, or the filter cannot be read; `Config::load` has checked that one.
+pub fn init(log: &Log) -> Result<(), Error> {
+    let colours = !log.no_color && io::stderr().is_terminal();
+    let subscriber = subscriber(log, colours, io::stderr)?;
+    subscriber::set_global_default(subscriber).map_err(|_| Error::StartedTwice)
+}
+
+/// Why no log lines can be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Logging was started before.
+    #[error("logging was started twice in one process")]
+    StartedTwice,
+    /// The filter cannot be read.
+    #[error("the log filter cannot be read; set RUST_LOG to something like \"info\"")]
+    Filter(#[source] tracing_subscriber::filter::ParseError),
+}
+
+fn subscriber<W>(log: &Log, colours: bool, writer: W) -> Result<Box<dyn Subscriber + Send + Sync>, Error>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::try_new(&log.filter).map_err(Error::Filter)?;
+    let lines = fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(colours)
+        // A log line that cannot be written is lost; talking about it on stderr would fail the same way.
+        .log_internal_errors(false);
+    Ok(match log.format {
+        Format::Text => Box::new(lines.finish()),
+        Format::Json => Box::new(lines.json().flatten_event(true).with_span_list(false).finish()),
+    })
+}
+
 /// Names of log fields, one spelling for everybody. Values are fields, never part of the message.
 pub mod field {
     /// Our id of the request, as the `request-id` header gives it.
@@ -39,4 +84,79 @@ pub mod field {
     /// The kind of a security event: `auth_failed`, `origin_refused`, `host_refused`, `rate_limited`,
     /// `body_too_large`.
     pub const SECURITY_EVENT: &str = "security.event";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// What one event by `log` looks like.
+    fn written(log: &Log, colours: bool, event: impl FnOnce()) -> String {
+        #[derive(Clone, Default)]
+        struct Memory(Arc<Mutex<Vec<u8>>>);
+        impl io::Write for Memory {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.lock().unwrap().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let memory = Memory::default();
+        let writer = memory.clone();
+        let subscriber = subscriber(log, colours, move || writer.clone()).unwrap();
+        subscriber::with_default(subscriber, event);
+        let bytes = memory.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn json() -> Log {
+        Log { format: Format::Json, filter: "info".to_owned(), ..Log::default() }
+    }
+
+    #[test]
+    fn json_is_one_flat_object_a_line() {
+        let line = written(&json(), false, || {
+            tracing::info!({ field::REQUEST_ID } = "req_1", { field::STATUS } = 200, "two\nlines");
+        });
+        assert_eq!(line.matches('\n').count(), 1, "{line}");
+        let object: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(object["message"], "two\nlines");
+        assert_eq!(object["request.id"], "req_1");
+        assert_eq!(object["status"], 200);
+        assert_eq!(object["level"], "INFO");
+    }
+
+    #[test]
+    fn text_has_colours_only_when_told() {
+        let log = Log { filter: "info".to_owned(), ..Log::default() };
+        let event = || tracing::info!(model.requested = "\u{1b}[31mred\nline", "said");
+        let plain = written(&log, false, event);
+        assert!(!plain.contains('\u{1b}') && plain.trim_end().lines().count() == 1, "{plain:?}");
+        assert!(plain.contains("said model.requested="), "{plain}");
+        assert!(written(&log, true, event).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn the_default_filter_lets_our_ordinary_events_through_and_others_warnings() {
+        let events = || {
+            tracing::info!(target: "aiapiproxy::server", "ours");
+            tracing::debug!(target: "aiapiproxy::server", "our details");
+            tracing::info!(target: "hyper", "theirs");
+            tracing::warn!(target: "hyper", "their warning");
+        };
+        let text = written(&Log::default(), false, events);
+        let seen =
+            ["ours", "our details", "theirs", "their warning"].map(|it| text.contains(&format!("{it}\n")));
+        assert_eq!(seen, [true, false, false, true], "{text}");
+    }
+
+    #[test]
+    fn a_bad_filter_is_an_error_and_no_panic() {
+        let log = Log { filter: "a=b=c".to_owned(), ..Log::default() };
+        assert!(matches!(init(&log), Err(Error::Filter(_))));
+    }
 }

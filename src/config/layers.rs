@@ -2,6 +2,14 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
+use toml::Spanned;
+
+use super::{
+    env::Environment,
+    error::{BadValue, Error, nearest},
+    file::File,
+};
+
 /// Where a value came from, in the words in which messages say it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -44,4 +52,103 @@ pub struct Setting<T> {
     pub value: T,
     /// Where it came from.
     pub origin: Origin,
+}
+
+/// The layers under the flags, while sections take their values from them.
+pub(super) struct Layers<'a> {
+    /// The variables.
+    pub(super) env: &'a Environment<'a>,
+    /// The file, which is empty if there is none.
+    pub(super) file: &'a File,
+    /// What each set value came from, collected as values are chosen.
+    pub(super) origins: Origins,
+    /// What to tell the user, collected likewise.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Layers<'_> {
+    /// The value of the first layer that has one; its origin is noted.
+    pub(super) fn choose<T, const N: usize>(
+        &mut self,
+        key: &str,
+        layers: [Option<Setting<T>>; N],
+    ) -> Option<Setting<T>> {
+        let chosen = layers.into_iter().flatten().next()?;
+        self.origins.insert(key.to_owned(), chosen.origin.clone());
+        Some(chosen)
+    }
+
+    /// A variable's value, read by `kind`.
+    pub(super) fn env<T>(&self, name: &str, key: &str, kind: &Kind<T>) -> Result<Option<Setting<T>>, Error> {
+        self.env.get(name)?.map(|setting| kind.read(key, setting)).transpose()
+    }
+
+    /// The file's value, read by `kind`.
+    pub(super) fn file<T>(
+        &self,
+        value: Option<Spanned<impl Into<String>>>,
+        key: &str,
+        kind: &Kind<T>,
+    ) -> Result<Option<Setting<T>>, Error> {
+        let setting = self.file.setting(value);
+        let text = setting.map(|it| Setting { value: it.value.into(), origin: it.origin });
+        text.map(|setting| kind.read(key, setting)).transpose()
+    }
+}
+
+/// How text becomes a value.
+pub(super) struct Kind<T> {
+    /// What the text must be, for messages: "a number from 0 to 65535".
+    pub(super) expected: &'static str,
+    /// Reads it.
+    pub(super) read: fn(&str) -> Option<T>,
+    /// The allowed names, if there is a list of them.
+    pub(super) names: &'static [&'static str],
+}
+
+impl<T> Kind<T> {
+    /// Reads a setting's text.
+    pub(super) fn read(&self, key: &str, setting: Setting<String>) -> Result<Setting<T>, Error> {
+        let Setting { value, origin } = setting;
+        match (self.read)(&value) {
+            Some(value) => Ok(Setting { value, origin }),
+            None => Err(Error::from(BadValue {
+                key: key.to_owned(),
+                expected: self.expected.to_owned(),
+                nearest: nearest(&value, self.names.iter().copied()),
+                value: Some(value),
+                origin,
+            })),
+        }
+    }
+}
+
+/// Yes or no, in a variable.
+pub(super) const SWITCH: Kind<bool> = Kind {
+    expected: "true or false",
+    read: |text| match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    },
+    names: &[],
+};
+
+/// A number of at least one.
+pub(super) const COUNT: Kind<usize> = Kind {
+    expected: "a whole number from 1 to 1000000000",
+    read: |text| text.parse().ok().filter(|count| (1..=1_000_000_000).contains(count)),
+    names: &[],
+};
+
+impl<T> Setting<T> {
+    /// Another value of the same origin.
+    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Setting<U> {
+        Setting { value: change(self.value), origin: self.origin }
+    }
+
+    /// A flag's value.
+    pub(super) fn flag(name: &'static str, value: Option<T>) -> Option<Self> {
+        value.map(|value| Self { value, origin: Origin::Flag(name) })
+    }
 }

@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+use super::{
+    error::Error,
+    file::LimitsTable,
+    layers::{COUNT, Kind, Layers},
+};
+
 /// Timeouts and sizes. Sizes are bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -53,6 +59,156 @@ impl Default for Limits {
             max_response_size: 64 << 20,
             max_concurrent_requests: 1_000,
             max_connections: 4_096,
+        }
+    }
+}
+
+/// A timeout.
+const DURATION: Kind<Duration> = Kind {
+    expected: "a duration from 1ms to 24h, such as \"30s\", \"250ms\", \"5m\" or whole seconds",
+    read: |text| duration(text).filter(|duration| !duration.is_zero()),
+    names: &[],
+};
+
+/// A time that may be nothing.
+const GRACE: Kind<Duration> = Kind {
+    expected: "a duration from 0 to 24h, such as \"30s\" or whole seconds",
+    read: duration,
+    names: &[],
+};
+
+/// A number of bytes.
+const SIZE: Kind<usize> = Kind {
+    expected: "a size from 1 byte to 1 TiB, such as \"32MiB\", \"10MB\" or plain bytes",
+    read: size,
+    names: &[],
+};
+
+impl Limits {
+    /// Chooses each limit from its layers.
+    pub(super) fn resolve(table: LimitsTable, layers: &mut Layers<'_>) -> Result<Self, Error> {
+        let defaults = Self::default();
+        let request_timeout = layers.env("REQUEST_TIMEOUT", "REQUEST_TIMEOUT", &DURATION)?;
+        let max_request = layers.env("MAX_REQUEST_SIZE", "limits.max_request_size", &SIZE)?;
+        let max_concurrent = "limits.max_concurrent_requests";
+        let concurrent = layers.env("MAX_CONCURRENT_REQUESTS", max_concurrent, &COUNT)?;
+        macro_rules! limit {
+            ($field:ident, $kind:expr) => {
+                limit!($field, $kind, None)
+            };
+            ($field:ident, $kind:expr, $env:expr) => {{
+                let key = concat!("limits.", stringify!($field));
+                let file = layers.file(table.$field, key, &$kind)?;
+                layers.choose(key, [$env, file]).map_or(defaults.$field, |setting| setting.value)
+            }};
+        }
+        Ok(Self {
+            connect_timeout: limit!(connect_timeout, DURATION),
+            first_byte_timeout: limit!(first_byte_timeout, DURATION, request_timeout.clone()),
+            stream_idle_timeout: limit!(stream_idle_timeout, DURATION, request_timeout),
+            header_read_timeout: limit!(header_read_timeout, DURATION),
+            body_read_timeout: limit!(body_read_timeout, DURATION),
+            keep_alive_idle: limit!(keep_alive_idle, DURATION),
+            client_write_timeout: limit!(client_write_timeout, DURATION),
+            ping_interval: limit!(ping_interval, DURATION),
+            shutdown_grace: limit!(shutdown_grace, GRACE),
+            max_request_size: limit!(max_request_size, SIZE, max_request),
+            max_event_size: limit!(max_event_size, SIZE),
+            max_response_size: limit!(max_response_size, SIZE),
+            max_concurrent_requests: limit!(max_concurrent_requests, COUNT, concurrent),
+            max_connections: limit!(max_connections, COUNT),
+        })
+    }
+}
+
+/// `250ms`, `30s`, `5m`, `1h`; without a unit, seconds. At most a day.
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = number_and_unit(text)?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let duration = Duration::from_millis(number.checked_mul(milliseconds)?);
+    (duration <= Duration::from_secs(24 * 3_600)).then_some(duration)
+}
+
+/// `32MiB` (2^20), `10MB` (10^6); without a unit, bytes. At most 2^40.
+fn size(text: &str) -> Option<usize> {
+    let (number, unit) = number_and_unit(text)?;
+    let bytes = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return None,
+    };
+    let total = number.checked_mul(bytes).filter(|total| (1..=1 << 40).contains(total))?;
+    usize::try_from(total).ok()
+}
+
+fn number_and_unit(text: &str) -> Option<(u64, &str)> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    Some((number.parse().ok()?, unit.trim_start()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        let ms = Duration::from_millis;
+        let table = [
+            ("30", Some(ms(30_000))),
+            ("30s", Some(ms(30_000))),
+            (" 30 s ", Some(ms(30_000))),
+            ("250ms", Some(ms(250))),
+            ("5m", Some(ms(300_000))),
+            ("5min", Some(ms(300_000))),
+            ("24h", Some(ms(86_400_000))),
+            ("0", Some(ms(0))),
+            ("25h", None),
+            ("99999999999999999999", None),
+            ("99999999999999999h", None),
+            ("1.5s", None),
+            ("-1", None),
+            ("s", None),
+            ("", None),
+            ("30 seconds", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(duration(text), expected, "{text:?}");
+        }
+        assert_eq!((DURATION.read)("0s"), None);
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        let table = [
+            ("10485760", Some(10_485_760)),
+            ("32MiB", Some(33_554_432)),
+            ("32 mib", Some(33_554_432)),
+            ("10MB", Some(10_000_000)),
+            ("64kB", Some(64_000)),
+            ("64KiB", Some(65_536)),
+            ("1GiB", Some(1 << 30)),
+            ("1GB", Some(1_000_000_000)),
+            ("5B", Some(5)),
+            ("0", None),
+            ("10M", None),
+            ("2000GiB", None),
+            ("1e6", None),
+            ("-1", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(size(text), expected, "{text:?}");
         }
     }
 }

@@ -1,6 +1,14 @@
 //! `[log]`: how much is logged, and in which form. Bodies and keys never are.
 
-/// What [`crate::telemetry::init`] needs to know.
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    error::Error,
+    file::LogTable,
+    layers::{Kind, Layers, SWITCH, Setting},
+};
+
+/// What telemetry needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// The form of a line. Default text. `LOG_FORMAT`, `--log-format`.
@@ -8,7 +16,8 @@ pub struct Log {
     /// Which events are written, in the syntax of `RUST_LOG`. Default `warn,aiapiproxy=info`, in development
     /// mode `info,aiapiproxy=debug`.
     pub filter: String,
-    /// Development mode: other defaults for logging, nothing else. Default false. `DEV_MODE`.
+    /// Development mode: the program's own events from debug upwards, as text, unless format and filter are set
+    /// themselves. Changes nothing else. Default false. `DEV_MODE`.
     pub dev_mode: bool,
     /// The user wants no colours even on a terminal. `NO_COLOR`, if it is not empty.
     pub no_color: bool,
@@ -42,5 +51,41 @@ pub const DEV_FILTER: &str = "info,aiapiproxy=debug";
 impl Default for Log {
     fn default() -> Self {
         Self { format: Format::Text, filter: DEFAULT_FILTER.to_owned(), dev_mode: false, no_color: false }
+    }
+}
+
+const FORMAT: Kind<Format> =
+    Kind { expected: "\"text\" or \"json\"", read: Format::from_name, names: &["text", "json"] };
+
+const FILTER: Kind<String> = Kind {
+    expected: "a log filter such as \"info\" or \"warn,aiapiproxy=debug\"",
+    read: |text| EnvFilter::try_new(text).is_ok().then(|| text.to_owned()),
+    names: &[],
+};
+
+impl Log {
+    /// Chooses the settings from their layers.
+    pub(super) fn resolve(
+        table: LogTable,
+        flag: Option<Format>,
+        layers: &mut Layers<'_>,
+    ) -> Result<Self, Error> {
+        let dev_mode =
+            [layers.env("DEV_MODE", "log.dev_mode", &SWITCH)?, layers.file.setting(table.dev_mode)];
+        let dev_mode = layers.choose("log.dev_mode", dev_mode).is_some_and(|it| it.value);
+        let format = [
+            Setting::flag("--log-format", flag),
+            layers.env("LOG_FORMAT", "log.format", &FORMAT)?,
+            layers.file(table.format, "log.format", &FORMAT)?,
+        ];
+        let format = layers.choose("log.format", format).map_or(Format::Text, |it| it.value);
+        let filter = [
+            layers.env("RUST_LOG", "log.filter", &FILTER)?,
+            layers.file(table.filter, "log.filter", &FILTER)?,
+        ];
+        let default = if dev_mode { DEV_FILTER } else { DEFAULT_FILTER };
+        let filter = layers.choose("log.filter", filter).map_or_else(|| default.to_owned(), |it| it.value);
+        let no_color = layers.env.get("NO_COLOR")?.is_some();
+        Ok(Self { format, filter, dev_mode, no_color })
     }
 }

@@ -2,7 +2,15 @@
 
 use std::net::IpAddr;
 
+use super::{
+    Flags,
+    error::{BadValue, Error},
+    file::ServerTable,
+    layers::{Kind, Layers, SWITCH, Setting},
+};
 use crate::secret::{ClientKey, ClientKeys};
+
+mod client_keys;
 
 /// The listening side.
 #[derive(Debug, Clone)]
@@ -18,8 +26,8 @@ pub struct Server {
     pub client_keys: ClientKeys,
     /// What web pages may do.
     pub cors: Cors,
-    /// `Host` values accepted beside localhost, 127.0.0.1 and [::1] while no client key is required. Lower case,
-    /// without port. Default none.
+    /// `Host` values accepted beside localhost, 127.0.0.1 and `[::1]` while no client key is required. Lower
+    /// case, without port. Default none.
     pub allowed_hosts: Vec<String>,
     /// `auth = "none"` is allowed beyond loopback. Default false; only the flag `--allow-unauthenticated`.
     pub allow_unauthenticated: bool,
@@ -102,4 +110,180 @@ impl Server {
         self.client_keys.push(ClientKey { id: "generated".to_owned(), digest });
         self.auth = Auth::Keys;
     }
+}
+
+const HOST: Kind<String> = Kind {
+    expected: "a host name or address without scheme and port, such as \"127.0.0.1\"",
+    read: host,
+    names: &[],
+};
+
+const PORT: Kind<u16> =
+    Kind { expected: "a port number from 0 to 65535", read: |text| text.parse().ok(), names: &[] };
+
+const AUTH: Kind<Auth> = Kind {
+    expected: "\"keys\", \"passthrough\" or \"none\"",
+    read: |text| match text {
+        "keys" => Some(Auth::Keys),
+        "passthrough" => Some(Auth::Passthrough),
+        "none" => Some(Auth::None),
+        _ => None,
+    },
+    names: &["keys", "passthrough", "none"],
+};
+
+const ORIGINS: Kind<Origins> = Kind {
+    expected: "\"*\", or a list of origins such as \"https://app.example\" without path",
+    read: |text| origins(text.split(',')),
+    names: &[],
+};
+
+impl Server {
+    /// Chooses the settings from their layers and settles who may use the server.
+    pub(super) fn resolve(table: ServerTable, flags: &Flags, layers: &mut Layers<'_>) -> Result<Self, Error> {
+        let defaults = Self::default();
+        let host_flag = flags.host.clone();
+        let host_flag =
+            Setting::flag("--host", host_flag).map(|it| HOST.read("server.host", it)).transpose()?;
+        let hosts = [
+            host_flag,
+            layers.env("SERVER_HOST", "server.host", &HOST)?,
+            layers.file(table.host, "server.host", &HOST)?,
+        ];
+        let host = layers.choose("server.host", hosts).map_or(defaults.host, |it| it.value);
+        let ports = [
+            Setting::flag("--port", flags.port),
+            layers.env("SERVER_PORT", "server.port", &PORT)?,
+            layers.file(table.port, "server.port", &PORT)?,
+        ];
+        let port = layers.choose("server.port", ports).map_or(defaults.port, |it| it.value);
+        let hosts = allowed_hosts(layers.file.setting(table.allowed_hosts))?;
+        let allowed_hosts =
+            layers.choose("server.allowed_hosts", [hosts]).map_or_else(Vec::new, |it| it.value);
+        let cors_enabled = [
+            layers.env("CORS_ENABLED", "server.cors.enabled", &SWITCH)?,
+            layers.file.setting(table.cors.enabled),
+        ];
+        let cors_enabled = layers.choose("server.cors.enabled", cors_enabled).is_none_or(|it| it.value);
+        let allowed_origins = [
+            layers.env("ALLOWED_ORIGINS", "server.cors.allowed_origins", &ORIGINS)?,
+            listed_origins(layers.file.setting(table.cors.allowed_origins))?,
+        ];
+        let allowed_origins = layers.choose("server.cors.allowed_origins", allowed_origins);
+        let client_keys =
+            [client_keys::in_variable(layers)?, client_keys::in_file(table.client_keys, layers.file)?];
+        let client_keys = layers.choose("server.client_keys", client_keys);
+        let auth = layers.file(table.auth, "server.auth", &AUTH)?;
+        let auth = layers.choose("server.auth", [auth]);
+        let mut server = Self {
+            host,
+            port,
+            auth: Auth::None,
+            client_keys: ClientKeys::default(),
+            cors: Cors { enabled: cors_enabled, origins: Origins::Any },
+            allowed_hosts,
+            allow_unauthenticated: flags.allow_unauthenticated,
+        };
+        server.auth = server.settle_auth(auth, client_keys.as_ref())?;
+        server.client_keys = client_keys.map(|it| it.value).unwrap_or_default();
+        if let Some(Setting { value, origin }) = allowed_origins {
+            if value == Origins::Any && !server.requires_client_key() && cors_enabled {
+                layers.warnings.push(format!(
+                    "`*` as allowed origin ({origin}) counts only while clients must present a key; \
+                     no web page may call now"
+                ));
+            }
+            server.cors.origins = value;
+        }
+        Ok(server)
+    }
+
+    /// The rules of the head table of operations.md.
+    fn settle_auth(
+        &self,
+        auth: Option<Setting<Auth>>,
+        keys: Option<&Setting<ClientKeys>>,
+    ) -> Result<Auth, Error> {
+        let Some(Setting { value: auth, origin }) = auth else {
+            return Ok(match keys {
+                Some(_) => Auth::Keys,
+                None if self.is_loopback() => Auth::None,
+                None => Auth::Generate,
+            });
+        };
+        match (auth, keys) {
+            (Auth::Keys, None) => Err(Error::Conflict {
+                problem: "auth is \"keys\" but there is no client key".to_owned(),
+                origin,
+                mend: "set CLIENT_API_KEYS, or add [[server.client_keys]]",
+            }),
+            (Auth::Passthrough | Auth::None, Some(keys)) => Err(Error::Conflict {
+                problem: format!(
+                    "client keys are configured ({}) but auth would not ask for them",
+                    keys.origin
+                ),
+                origin,
+                mend: "remove the keys, or set auth to \"keys\"",
+            }),
+            (Auth::None, None) if !self.is_loopback() && !self.allow_unauthenticated => {
+                Err(Error::Unauthenticated { host: self.host.clone(), origin })
+            }
+            _ => Ok(auth),
+        }
+    }
+}
+
+/// A host without its brackets.
+fn host(text: &str) -> Option<String> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let valid = bare.parse::<IpAddr>().is_ok() || (!bare.is_empty() && bare.chars().all(is_name));
+    valid.then(|| bare.to_owned())
+}
+
+fn allowed_hosts(setting: Option<Setting<Vec<String>>>) -> Result<Option<Setting<Vec<String>>>, Error> {
+    let Some(Setting { value: hosts, origin }) = setting else { return Ok(None) };
+    let one = |host: String| {
+        let setting = Setting { value: host, origin: origin.clone() };
+        HOST.read("server.allowed_hosts", setting).map(|it| it.value.to_ascii_lowercase())
+    };
+    let value = hosts.into_iter().map(one).collect::<Result<_, _>>()?;
+    Ok(Some(Setting { value, origin }))
+}
+
+fn listed_origins(setting: Option<Setting<Vec<String>>>) -> Result<Option<Setting<Origins>>, Error> {
+    let Some(Setting { value: listed, origin }) = setting else { return Ok(None) };
+    let value = origins(listed.iter().map(String::as_str)).ok_or_else(|| {
+        Error::from(BadValue {
+            key: "server.cors.allowed_origins".to_owned(),
+            expected: ORIGINS.expected.to_owned(),
+            value: Some(listed.join(", ")),
+            origin: origin.clone(),
+            nearest: None,
+        })
+    })?;
+    Ok(Some(Setting { value, origin }))
+}
+
+/// Empty entries are left out; a `*` among others is a `*`.
+fn origins<'t>(listed: impl Iterator<Item = &'t str>) -> Option<Origins> {
+    let entries: Vec<&str> = listed.map(str::trim).filter(|entry| !entry.is_empty()).collect();
+    if entries.contains(&"*") {
+        return Some(Origins::Any);
+    }
+    entries.into_iter().map(origin).collect::<Option<_>>().map(Origins::Listed)
+}
+
+/// An origin as browsers send it. Not every scheme is one that the `url` crate gives an origin to
+/// (`tauri://localhost`, `vscode-webview://…`).
+fn origin(text: &str) -> Option<String> {
+    let text = text.strip_suffix('/').unwrap_or(text);
+    let (scheme, authority) = text.split_once("://")?;
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    let is_authority = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':' | '[' | ']');
+    let valid = !scheme.is_empty()
+        && scheme.chars().all(is_scheme)
+        && !authority.is_empty()
+        && authority.chars().all(is_authority);
+    valid.then(|| text.to_ascii_lowercase())
 }

@@ -1,14 +1,24 @@
 //! `[upstream]`: the server that runs the model, and the key for it.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
+use toml::Spanned;
 use url::Url;
 
-use super::layers::Origin;
+use super::{
+    Flags,
+    error::{BadValue, Error, nearest},
+    file::{SecretText, UpstreamTable},
+    layers::{Kind, Layers, Origin, Setting},
+    quirks,
+};
 use crate::{
-    secret::SecretString,
+    secret::{ExposeSecret as _, SecretString},
     translate::quirks::{Preset, Quirks},
 };
+
+mod address;
+mod key;
 
 /// The server that runs the model.
 #[derive(Clone)]
@@ -130,3 +140,158 @@ pub fn default_base_url(preset: Preset) -> Option<&'static str> {
         Preset::Azure | Preset::Generic => return None,
     })
 }
+
+const AUTH_STYLE: Kind<AuthStyle> = Kind {
+    expected: "\"bearer\" or \"api_key_header\"",
+    read: |text| match text {
+        "bearer" => Some(AuthStyle::Bearer),
+        "api_key_header" => Some(AuthStyle::ApiKeyHeader),
+        _ => None,
+    },
+    names: &["bearer", "api_key_header"],
+};
+
+const TOKENS: Kind<u64> = Kind {
+    expected: "a number of tokens, at least 1",
+    read: |text| text.parse().ok().filter(|count| *count > 0),
+    names: &[],
+};
+
+/// Text that must not be empty, such as a name.
+const TEXT: Kind<String> = Kind {
+    expected: "a text without control characters that is not empty",
+    read: |text| {
+        let text = text.trim();
+        (!text.is_empty() && !text.contains(char::is_control)).then(|| text.to_owned())
+    },
+    names: &[],
+};
+
+impl Upstream {
+    /// Chooses the settings from their layers; `key_needed` says whether a hosted upstream without one is an
+    /// error.
+    pub(super) fn resolve(
+        table: UpstreamTable,
+        flags: &Flags,
+        key_needed: bool,
+        layers: &mut Layers<'_>,
+    ) -> Result<Self, Error> {
+        if let Some(demo) = &flags.demo {
+            return Ok(Self::demo(demo.clone()));
+        }
+        let key = key::resolve(table.api_key, table.api_key_file, table.api_key_env, layers)?;
+        let (given_url, url_ignored) = address::choose(flags, table.base_url, &key, layers)?;
+        let preset = choose_preset(flags, table.preset, given_url.as_ref(), layers)?;
+        let url = address::settle(preset, given_url)?;
+        if key.value.is_none() && key_needed && preset.needs_key() {
+            let host = url.value.host_str().unwrap_or_default().to_owned();
+            return Err(Error::MissingKey { preset, host, variable: key.variable, url_ignored });
+        }
+        let quirks = quirks::resolve(preset, table.quirks, layers)?;
+        let mut upstream = Self { quirks, url_origin: url.origin, ..Self::new(preset, url.value) };
+        if let Some(Setting { value, origin }) = key.value {
+            upstream.api_key = Some(value);
+            upstream.key_origin = Some(origin);
+        }
+        let name = layers.file(table.name, "upstream.name", &TEXT)?;
+        upstream.name = layers.choose("upstream.name", [name]).map_or(upstream.name, |it| it.value);
+        let style = layers.file(table.auth_style, "upstream.auth_style", &AUTH_STYLE)?;
+        let style = layers.choose("upstream.auth_style", [style]);
+        upstream.auth_style = style.map_or(upstream.auth_style, |it| it.value);
+        let version = layers.file(table.api_version, "upstream.api_version", &TEXT)?;
+        upstream.api_version = layers.choose("upstream.api_version", [version]).map(|it| it.value);
+        let output = layers.file(table.max_output_tokens, "upstream.max_output_tokens", &TOKENS)?;
+        upstream.max_output_tokens = layers.choose("upstream.max_output_tokens", [output]).map(|it| it.value);
+        let context = layers.file(table.context_window, "upstream.context_window", &TOKENS)?;
+        upstream.context_window = layers.choose("upstream.context_window", [context]).map(|it| it.value);
+        upstream.headers = headers(table.headers, layers)?;
+        Ok(upstream)
+    }
+
+    /// The embedded upstream of `serve --demo`.
+    fn demo(base_url: Url) -> Self {
+        let name = "demo".to_owned();
+        Self { name, url_origin: Origin::Flag("--demo"), ..Self::new(Preset::Generic, base_url) }
+    }
+}
+
+/// The preset that was named, else that of the address, else OpenAI.
+fn choose_preset(
+    flags: &Flags,
+    in_file: Option<Spanned<String>>,
+    url: Option<&Setting<Url>>,
+    layers: &mut Layers<'_>,
+) -> Result<Preset, Error> {
+    let in_file = layers.file.setting(in_file).map(preset_named).transpose()?;
+    let named = layers.choose("upstream.preset", [Setting::flag("--preset", flags.preset), in_file]);
+    let of_host = url.and_then(|url| url.value.host_str()).map(Preset::from_host);
+    let Some(named) = named else { return Ok(of_host.unwrap_or(Preset::OpenAi)) };
+    if let (Some(url), Some(host)) = (url, of_host.filter(|host| *host != Preset::Generic))
+        && host != named.value
+    {
+        let (preset, preset_origin, url_origin) = (named.value, &named.origin, &url.origin);
+        layers.warnings.push(format!(
+            "the preset is {preset} ({preset_origin}) but the address is that of {host} ({url_origin})"
+        ));
+    }
+    Ok(named.value)
+}
+
+fn preset_named(setting: Setting<String>) -> Result<Setting<Preset>, Error> {
+    let names = Preset::ALL.map(Preset::name);
+    match Preset::from_name(&setting.value) {
+        Some(preset) => Ok(setting.map(|_| preset)),
+        None => Err(Error::from(BadValue {
+            key: "upstream.preset".to_owned(),
+            expected: format!("one of {}", names.join(", ")),
+            nearest: nearest(&setting.value, names),
+            value: Some(setting.value),
+            origin: setting.origin,
+        })),
+    }
+}
+
+/// The extra headers, in the file's order.
+fn headers(
+    table: BTreeMap<Spanned<String>, SecretText>,
+    layers: &mut Layers<'_>,
+) -> Result<Vec<(String, String)>, Error> {
+    let mut entries: Vec<_> = table.into_iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    let mut headers = Vec::with_capacity(entries.len());
+    for (name, value) in entries {
+        let origin = layers.file.origin(&name);
+        let (name, value) = (name.into_inner().to_ascii_lowercase(), value.0.expose_secret().to_owned());
+        let valid = http::HeaderName::try_from(&name).is_ok() && http::HeaderValue::try_from(&value).is_ok();
+        if !valid || OUR_HEADERS.contains(&name.as_str()) {
+            return Err(Error::from(BadValue {
+                key: format!("upstream.headers.{name}"),
+                expected: "a header that may be added: a valid one, and none that the program sets"
+                    .to_owned(),
+                value: None,
+                origin,
+                nearest: None,
+            }));
+        }
+        layers.origins.insert(format!("upstream.headers.{name}"), origin);
+        headers.push((name, value));
+    }
+    Ok(headers)
+}
+
+/// Headers that frame the request or carry the key: a second value would break or bypass what we promise.
+const OUR_HEADERS: [&str; 13] = [
+    "authorization",
+    "api-key",
+    "x-api-key",
+    "host",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "upgrade",
+    "te",
+    "trailer",
+];

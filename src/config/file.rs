@@ -1,0 +1,365 @@
+//! The TOML file: its shape, and where in it a value stands.
+//!
+//! One struct per table, every key optional, unknown keys refused. What the keys mean stands in the sections'
+//! modules and in `config.example.toml`; [`KEYS`] lists them.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{
+    error::{Error, nearest},
+    layers::{Origin, Setting},
+    paths,
+};
+use crate::secret;
+
+mod values;
+
+pub(super) use values::{Integer, Quantity, SecretText, TargetValue};
+
+/// Every key of the file, in the order of `config.example.toml`. Below `upstream.headers` and `models.map` the
+/// user chooses the names.
+pub(super) const KEYS: [&str; 71] = [
+    "server.host",
+    "server.port",
+    "server.auth",
+    "server.allowed_hosts",
+    "server.cors.enabled",
+    "server.cors.allowed_origins",
+    "server.client_keys.id",
+    "server.client_keys.key",
+    "server.client_keys.sha256",
+    "upstream.name",
+    "upstream.preset",
+    "upstream.base_url",
+    "upstream.api_key",
+    "upstream.api_key_file",
+    "upstream.api_key_env",
+    "upstream.auth_style",
+    "upstream.api_version",
+    "upstream.max_output_tokens",
+    "upstream.context_window",
+    "upstream.headers",
+    "upstream.quirks.max_tokens_field",
+    "upstream.quirks.system_mode",
+    "upstream.quirks.system_parts",
+    "upstream.quirks.stream_usage",
+    "upstream.quirks.top_k",
+    "upstream.quirks.no_sampling_on_reasoning_models",
+    "upstream.quirks.reasoning_request",
+    "upstream.quirks.efforts",
+    "upstream.quirks.reasoning_echo",
+    "upstream.quirks.parallel_tool_calls",
+    "upstream.quirks.strict_tools",
+    "upstream.quirks.tool_images",
+    "upstream.quirks.images",
+    "upstream.quirks.files",
+    "upstream.quirks.file_urls",
+    "upstream.quirks.tool_ids",
+    "upstream.quirks.prefill",
+    "upstream.quirks.merge_consecutive",
+    "upstream.quirks.reports_stop",
+    "upstream.quirks.safety_identifier",
+    "upstream.quirks.prompt_cache_key",
+    "upstream.quirks.service_tier",
+    "upstream.quirks.newer_models_need_responses",
+    "upstream.quirks.think_tags",
+    "upstream.quirks.lenient_eof",
+    "models.haiku",
+    "models.sonnet",
+    "models.opus",
+    "models.default",
+    "models.map",
+    "models.map.*.model",
+    "models.map.*.display_name",
+    "models.map.*.max_input_tokens",
+    "models.map.*.max_output_tokens",
+    "limits.connect_timeout",
+    "limits.first_byte_timeout",
+    "limits.stream_idle_timeout",
+    "limits.header_read_timeout",
+    "limits.body_read_timeout",
+    "limits.keep_alive_idle",
+    "limits.client_write_timeout",
+    "limits.ping_interval",
+    "limits.shutdown_grace",
+    "limits.max_request_size",
+    "limits.max_event_size",
+    "limits.max_response_size",
+    "limits.max_concurrent_requests",
+    "limits.max_connections",
+    "log.format",
+    "log.filter",
+    "log.dev_mode",
+];
+
+/// A file that was read, or none, which sets nothing.
+#[derive(Default)]
+pub(super) struct File {
+    pub(super) path: PathBuf,
+    /// The byte at which each line but the first begins.
+    line_starts: Vec<usize>,
+    pub(super) tables: Tables,
+}
+
+impl File {
+    /// Reads a configuration file.
+    pub(super) fn read(path: &Path) -> Result<Self, Error> {
+        let text = paths::read_text(path, "the configuration file")?;
+        Self::parse(path, &text)
+    }
+
+    /// Reads the text of a configuration file.
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        let line_starts = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        let mut file = Self { path: path.to_owned(), line_starts, tables: Tables::default() };
+        file.tables = toml::from_str(text).map_err(|error| file.explain(error))?;
+        Ok(file)
+    }
+
+    /// The value with its line.
+    pub(super) fn setting<T>(&self, value: Option<Spanned<T>>) -> Option<Setting<T>> {
+        let value = value?;
+        let origin = self.origin(&value);
+        Some(Setting { value: value.into_inner(), origin })
+    }
+
+    /// Where a value stands.
+    pub(super) fn origin<T>(&self, value: &Spanned<T>) -> Origin {
+        Origin::File { path: self.path.clone(), line: self.line(value.span().start) }
+    }
+
+    fn line(&self, byte: usize) -> usize {
+        1 + self.line_starts.partition_point(|start| *start <= byte)
+    }
+
+    fn explain(&self, mut error: toml::de::Error) -> Error {
+        let path = self.path.clone();
+        let line = self.line(error.span().map_or(0, |span| span.start));
+        // Without its input the error prints no line of the file, which may hold a key, but the dotted key.
+        error.set_input(None);
+        let printed = error.to_string();
+        let table = printed.rsplit_once("\nin `").map_or("", |(_, key)| key.trim_end().trim_end_matches('`'));
+        let unknown = error.message().strip_prefix("unknown field `").and_then(|it| it.split('`').next());
+        if let Some(unknown) = unknown {
+            // The dotted key that serde knows ends in the unknown field itself or before it.
+            let table = table.strip_suffix(unknown).unwrap_or(table).trim_end_matches('.');
+            let key = secret::mask_keys(&dotted(table, unknown), &[]).into_owned();
+            return Error::UnknownKey { path, line, key, nearest: nearest_key(table, unknown) };
+        }
+        let (message, mend) = if is_secret(table) {
+            ("not a string", "put it in quotes")
+        } else if table == "server.client_keys" {
+            ("not a list of tables", "write [[server.client_keys]], then a line id = … and a line key = …")
+        } else {
+            (error.message(), "config.example.toml shows every key in its right form")
+        };
+        let message = secret::mask_keys(message, &[]).replace('\n', ", ");
+        Error::Toml { path, line, key: table.to_owned(), message, mend }
+    }
+}
+
+/// Whether messages must not show the value of this key.
+fn is_secret(key: &str) -> bool {
+    ["api_key", "key", "sha256"].contains(&key.rsplit('.').next().unwrap_or(key))
+        || key.starts_with("upstream.headers")
+}
+
+/// The known key for a mistyped one: of the same name in another table, of a like name in the same table, or of
+/// a like name anywhere.
+fn nearest_key(table: &str, name: &str) -> Option<String> {
+    let split = |key: &'static str| key.rsplit_once('.').unwrap_or(("", key));
+    let known = || TABLES.into_iter().chain(KEYS).map(split);
+    if let Some((parent, _)) = known().find(|(_, known)| *known == name) {
+        return Some(dotted(parent, name));
+    }
+    // Targets of models are tables whose names the user chooses.
+    let parent = if table.starts_with("models.") && table != "models.map" { "models.map.*" } else { table };
+    let siblings = known().filter(|(other, _)| *other == parent).map(|(_, name)| name);
+    if let Some(sibling) = nearest(name, siblings) {
+        return Some(dotted(table, sibling));
+    }
+    let anywhere = nearest(name, known().map(|(_, name)| name))?;
+    known().find(|(_, known)| *known == anywhere).map(|(parent, name)| dotted(parent, name))
+}
+
+const TABLES: [&str; 8] =
+    ["server", "upstream", "models", "limits", "log", "server.cors", "server.client_keys", "upstream.quirks"];
+
+fn dotted(table: &str, name: &str) -> String {
+    if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") }
+}
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Tables {
+    pub(super) server: ServerTable,
+    pub(super) upstream: UpstreamTable,
+    pub(super) models: ModelsTable,
+    pub(super) limits: LimitsTable,
+    pub(super) log: LogTable,
+}
+
+/// `[server]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ServerTable {
+    pub(super) host: Option<Spanned<String>>,
+    pub(super) port: Option<Spanned<Integer>>,
+    pub(super) auth: Option<Spanned<String>>,
+    pub(super) allowed_hosts: Option<Spanned<Vec<String>>>,
+    pub(super) cors: CorsTable,
+    pub(super) client_keys: Vec<Spanned<ClientKeyTable>>,
+}
+
+/// `[server.cors]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct CorsTable {
+    pub(super) enabled: Option<Spanned<bool>>,
+    pub(super) allowed_origins: Option<Spanned<Vec<String>>>,
+}
+
+/// One of `[[server.client_keys]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClientKeyTable {
+    pub(super) id: Spanned<String>,
+    pub(super) key: Option<Spanned<SecretText>>,
+    pub(super) sha256: Option<Spanned<SecretText>>,
+}
+
+/// `[upstream]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct UpstreamTable {
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) preset: Option<Spanned<String>>,
+    pub(super) base_url: Option<Spanned<String>>,
+    pub(super) api_key: Option<Spanned<SecretText>>,
+    pub(super) api_key_file: Option<Spanned<PathBuf>>,
+    pub(super) api_key_env: Option<Spanned<String>>,
+    pub(super) auth_style: Option<Spanned<String>>,
+    pub(super) api_version: Option<Spanned<String>>,
+    pub(super) max_output_tokens: Option<Spanned<Integer>>,
+    pub(super) context_window: Option<Spanned<Integer>>,
+    pub(super) headers: BTreeMap<Spanned<String>, SecretText>,
+    pub(super) quirks: QuirksTable,
+}
+
+/// `[upstream.quirks]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct QuirksTable {
+    pub(super) max_tokens_field: Option<Spanned<String>>,
+    pub(super) system_mode: Option<Spanned<String>>,
+    pub(super) system_parts: Option<Spanned<bool>>,
+    pub(super) stream_usage: Option<Spanned<bool>>,
+    pub(super) top_k: Option<Spanned<bool>>,
+    pub(super) no_sampling_on_reasoning_models: Option<Spanned<bool>>,
+    pub(super) reasoning_request: Option<Spanned<String>>,
+    pub(super) efforts: Option<Spanned<Vec<String>>>,
+    pub(super) reasoning_echo: Option<Spanned<String>>,
+    pub(super) parallel_tool_calls: Option<Spanned<bool>>,
+    pub(super) strict_tools: Option<Spanned<bool>>,
+    pub(super) tool_images: Option<Spanned<bool>>,
+    pub(super) images: Option<Spanned<bool>>,
+    pub(super) files: Option<Spanned<bool>>,
+    pub(super) file_urls: Option<Spanned<bool>>,
+    pub(super) tool_ids: Option<Spanned<String>>,
+    pub(super) prefill: Option<Spanned<String>>,
+    pub(super) merge_consecutive: Option<Spanned<bool>>,
+    pub(super) reports_stop: Option<Spanned<bool>>,
+    pub(super) safety_identifier: Option<Spanned<bool>>,
+    pub(super) prompt_cache_key: Option<Spanned<bool>>,
+    pub(super) service_tier: Option<Spanned<bool>>,
+    pub(super) newer_models_need_responses: Option<Spanned<bool>>,
+    pub(super) think_tags: Option<Spanned<bool>>,
+    pub(super) lenient_eof: Option<Spanned<bool>>,
+}
+
+/// `[models]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ModelsTable {
+    pub(super) haiku: Option<Spanned<TargetValue>>,
+    pub(super) sonnet: Option<Spanned<TargetValue>>,
+    pub(super) opus: Option<Spanned<TargetValue>>,
+    pub(super) default: Option<Spanned<TargetValue>>,
+    pub(super) map: BTreeMap<Spanned<String>, Spanned<TargetValue>>,
+}
+
+/// An upstream model with what clients may know about it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TargetTable {
+    pub(super) model: String,
+    pub(super) display_name: Option<String>,
+    pub(super) max_input_tokens: Option<u64>,
+    pub(super) max_output_tokens: Option<u64>,
+}
+
+/// `[limits]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct LimitsTable {
+    pub(super) connect_timeout: Option<Spanned<Quantity>>,
+    pub(super) first_byte_timeout: Option<Spanned<Quantity>>,
+    pub(super) stream_idle_timeout: Option<Spanned<Quantity>>,
+    pub(super) header_read_timeout: Option<Spanned<Quantity>>,
+    pub(super) body_read_timeout: Option<Spanned<Quantity>>,
+    pub(super) keep_alive_idle: Option<Spanned<Quantity>>,
+    pub(super) client_write_timeout: Option<Spanned<Quantity>>,
+    pub(super) ping_interval: Option<Spanned<Quantity>>,
+    pub(super) shutdown_grace: Option<Spanned<Quantity>>,
+    pub(super) max_request_size: Option<Spanned<Quantity>>,
+    pub(super) max_event_size: Option<Spanned<Quantity>>,
+    pub(super) max_response_size: Option<Spanned<Quantity>>,
+    pub(super) max_concurrent_requests: Option<Spanned<Integer>>,
+    pub(super) max_connections: Option<Spanned<Integer>>,
+}
+
+/// `[log]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct LogTable {
+    pub(super) format: Option<Spanned<String>>,
+    pub(super) filter: Option<Spanned<String>>,
+    pub(super) dev_mode: Option<Spanned<bool>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// serde names the fields that it knows when it meets one that it does not.
+    fn fields(table: &str) -> Vec<String> {
+        let text = match table {
+            "server.client_keys" => "[[server.client_keys]]\nzzz = 1".to_owned(),
+            "models.map.*" => "[models.map]\na = { zzz = 1 }".to_owned(),
+            table => format!("[{table}]\nzzz = 1"),
+        };
+        let error = toml::from_str::<Tables>(&text).unwrap_err();
+        let (_, expected) = error.message().split_once("expected ").unwrap();
+        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_list_of_keys_is_complete() {
+        for table in TABLES.into_iter().chain(["models.map.*"]) {
+            let subtables = TABLES.iter().filter_map(|it| it.strip_prefix(table)?.strip_prefix('.'));
+            let keys = KEYS.iter().filter_map(|it| it.strip_prefix(table)?.strip_prefix('.'));
+            let mut expected: Vec<_> = keys.filter(|key| !key.contains('.')).chain(subtables).collect();
+            let mut found = fields(table);
+            expected.sort_unstable();
+            found.sort_unstable();
+            assert_eq!(found, expected, "[{table}]");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The kinds of values that the file holds beside TOML's own.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::TargetTable;
+use crate::secret::SecretString;
+
+/// An upstream model: its name, or a table.
+#[derive(Debug)]
+pub(in crate::config) struct TargetValue(pub(in crate::config) TargetTable);
+
+/// A whole number, kept as text until its range is checked.
+#[derive(Debug)]
+pub(in crate::config) struct Integer(pub(in crate::config) String);
+
+/// A duration or a size: text with a unit, or a bare number.
+#[derive(Debug)]
+pub(in crate::config) struct Quantity(pub(in crate::config) String);
+
+/// Text that no message shows.
+#[derive(Debug, Clone)]
+pub(in crate::config) struct SecretText(pub(in crate::config) SecretString);
+
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Scalar { text: false, expecting: "a whole number" }).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let expecting = "a number, or text with a unit such as \"30s\" or \"32MiB\"";
+        deserializer.deserialize_any(Scalar { text: true, expecting }).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(SecretString::from(text)))
+    }
+}
+
+impl From<Integer> for String {
+    fn from(number: Integer) -> Self {
+        number.0
+    }
+}
+
+impl From<Quantity> for String {
+    fn from(quantity: Quantity) -> Self {
+        quantity.0
+    }
+}
+
+/// Reads an integer, and text if allowed, as text.
+struct Scalar {
+    text: bool,
+    expecting: &'static str,
+}
+
+impl de::Visitor<'_> for Scalar {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expecting)
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+        if self.text { Ok(text.to_owned()) } else { Err(E::invalid_type(de::Unexpected::Str(text), &self)) }
+    }
+}
+
+impl<'de> Deserialize<'de> for TargetValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TargetVisitor).map(Self)
+    }
+}
+
+struct TargetVisitor;
+
+impl<'de> de::Visitor<'de> for TargetVisitor {
+    type Value = TargetTable;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a model, or a table with `model`")
+    }
+
+    fn visit_str<E: de::Error>(self, model: &str) -> Result<TargetTable, E> {
+        Ok(TargetTable { model: model.to_owned(), ..TargetTable::default() })
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<TargetTable, A::Error> {
+        TargetTable::deserialize(de::value::MapAccessDeserializer::new(map))
+    }
+}

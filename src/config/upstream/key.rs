@@ -1,0 +1,82 @@
+//! The upstream's key: where it is looked for.
+//!
+//! `OPENAI_API_KEY` over the file's `api_key` or `api_key_file`. `api_key_env` is different: it names the
+//! variable to read *instead of* `OPENAI_API_KEY`, so that the key of one service is never sent to another.
+
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+
+use crate::{
+    config::{
+        error::{BadValue, Error},
+        file::SecretText,
+        layers::{Layers, Origin, Setting},
+        paths,
+    },
+    secret::{self, ExposeSecret as _, SecretString},
+};
+
+/// A key, if there is one, and the variable that would hold it.
+pub(super) struct Key {
+    pub(super) value: Option<Setting<SecretString>>,
+    pub(super) variable: String,
+}
+
+/// Chooses the key from its layers. An empty one counts as none.
+pub(super) fn resolve(
+    literal: Option<Spanned<SecretText>>,
+    file: Option<Spanned<PathBuf>>,
+    variable: Option<Spanned<String>>,
+    layers: &mut Layers<'_>,
+) -> Result<Key, Error> {
+    let literal = layers.file.setting(literal);
+    let file = layers.file.setting(file);
+    let named = layers.file.setting(variable);
+    refuse_several(&[
+        literal.as_ref().map(|it| &it.origin),
+        file.as_ref().map(|it| &it.origin),
+        named.as_ref().map(|it| &it.origin),
+    ])?;
+    let variable = named.map_or_else(|| "OPENAI_API_KEY".to_owned(), |it| it.value);
+    let in_env = layers.env.get(&variable)?.map(|it| it.map(SecretString::from));
+    let in_file = match (literal, file) {
+        (Some(literal), _) => Some(literal.map(|it| it.0)),
+        (None, Some(file)) if in_env.is_none() => Some(read_key_file(file, &layers.file.path)?),
+        _ => None,
+    };
+    let chosen = layers.choose("upstream.api_key", [in_env, in_file]);
+    let value = chosen.map(|it| it.map(|key| SecretString::from(key.expose_secret().trim())));
+    let value = value.filter(|it| !it.value.expose_secret().is_empty());
+    if let Some(Setting { value, origin }) = &value
+        && !secret::fits_header(value.expose_secret())
+    {
+        return Err(Error::from(BadValue {
+            key: "upstream.api_key".to_owned(),
+            expected: "visible ASCII without spaces, as HTTP headers demand".to_owned(),
+            value: None,
+            origin: origin.clone(),
+            nearest: None,
+        }));
+    }
+    Ok(Key { value, variable })
+}
+
+fn refuse_several(origins: &[Option<&Origin>]) -> Result<(), Error> {
+    let mut given = origins.iter().flatten();
+    match (given.next(), given.next()) {
+        (Some(_), Some(second)) => Err(Error::Conflict {
+            problem: "the upstream's key has more than one source".to_owned(),
+            origin: (*second).clone(),
+            mend: "keep one of upstream.api_key, api_key_file and api_key_env",
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A path that is not absolute starts at the configuration file's directory.
+fn read_key_file(setting: Setting<PathBuf>, config_file: &Path) -> Result<Setting<SecretString>, Error> {
+    let path = config_file.parent().unwrap_or_else(|| Path::new("")).join(&setting.value);
+    let text = paths::read_text(&path, "the key file")?;
+    Ok(setting.map(|_| SecretString::from(text)))
+}
