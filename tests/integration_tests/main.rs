@@ -1,1 +1,25 @@
-//! x
+//! Black-box tests of the built binary, tests over the source tree, and the support they share.
+//!
+//! One binary for all of them, so that a build links once. Every test brings its own directory, its own
+//! ports (always port 0) and its own scripted upstream; nothing leaves loopback, nothing sleeps to wait.
+
+#![expect(clippy::needless_pass_by_value, reason = "bodies are written in the call, most often by json!")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy.toml allows these in tests, but does not count the functions that tests share as tests"
+)]
+
+// What the tests share: the program, its clients, its upstreams, stream rules, golden files.
+pub mod support; // public, so that its items can be plainly `pub`
+
+// Is the support itself right? Slicing, gates, resets; and are broken streams refused?
+mod support_selftest;
+
+// Does each module of src/ name only modules on lower floors, and is each file short enough to be read?
+mod floors;
+
+// Do the Dockerfile, the compose file and their like say what they must?
+mod deployment;
