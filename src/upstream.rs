@@ -1,1 +1,228 @@
-//! Stub.
+//! The upstream: HTTP calls to the server that runs the model.
+//!
+//! Bytes go out and bytes come in; what they mean is the translation's affair. This is the only place that
+//! knows reqwest. Redirects are never followed (they would carry the key and the prompt elsewhere), nothing is
+//! retried after the first byte, and dropping a future or a [`Body`] cancels the call.
+
+mod body;
+mod client;
+mod error;
+pub mod probe;
+mod request;
+mod retry;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde::Deserialize;
+use tokio::time;
+
+pub use self::{
+    body::Body,
+    error::{Error, Unreachable, Waiting},
+    request::{Accept, Endpoint},
+};
+use self::{client::Clients, retry::Outcome};
+use crate::{
+    config::{limits::Limits, upstream::Upstream as Settings},
+    secret::SecretString,
+};
+
+/// A configured upstream and its connections. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Upstream(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    limits: Limits,
+    clients: Clients,
+    headers: HeaderMap,
+}
+
+/// One `POST` to chat completions.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The upstream's name of the model; Azure has it in the path.
+    pub model: &'a str,
+    /// The JSON text to send.
+    pub body: Bytes,
+    /// What is to come back.
+    pub accept: Accept,
+    /// The client's own key, which takes the place of the configured one (`auth = "passthrough"`).
+    pub key: Option<&'a SecretString>,
+}
+
+/// An answer, as soon as its head is there.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// What follows.
+    pub body: Body,
+    /// Attempts beyond the first.
+    pub retries: u32,
+}
+
+/// What `GET /models` said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// The status.
+    pub status: u16,
+    /// The ids, if it was a list.
+    pub ids: Option<Vec<String>>,
+}
+
+impl Upstream {
+    /// Prepares the connections to an upstream; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when a configured header cannot be sent, or this machine has no TLS roots.
+    pub fn new(settings: &Settings, limits: &Limits) -> Result<Self, Error> {
+        Ok(Self(Arc::new(Inner {
+            settings: settings.clone(),
+            limits: limits.clone(),
+            clients: Clients::new(settings, limits)?,
+            headers: request::fixed_headers(settings)?,
+        })))
+    }
+
+    /// The configuration.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Posts to chat completions and waits for the head of the answer, at most for `first_byte_timeout` per
+    /// attempt. Failures that another attempt may mend are retried (see the module `retry`); an answer with an
+    /// error status is an answer.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn chat_completions(&self, call: &Call<'_>) -> Result<Answer, Error> {
+        let url = request::url(&self.0.settings, Endpoint::ChatCompletions { model: call.model });
+        let headers = request::headers(&self.0.settings, &self.0.headers, call.accept, call.key)?;
+        retry::drive(async |fresh| {
+            let client = if fresh { self.0.clients.fresh()? } else { self.0.clients.pooled() };
+            let request = client.post(url.clone()).headers(headers.clone()).body(call.body.clone());
+            self.attempt(request, self.0.limits.first_byte_timeout).await
+        })
+        .await
+    }
+
+    /// Asks for the list of models, once, and waits at most `patience`.
+    ///
+    /// # Errors
+    /// When there is no answer. A refusal is a [`Listing`] without ids.
+    pub async fn list_models(
+        &self,
+        key: Option<&SecretString>,
+        patience: Duration,
+    ) -> Result<Listing, Error> {
+        let url = request::url(&self.0.settings, Endpoint::Models);
+        let headers = request::headers(&self.0.settings, &self.0.headers, Accept::Json, key)?;
+        let request = self.0.clients.pooled().get(url).headers(headers);
+        let answer = self.attempt(request, patience).await.map_err(|failure| failure.error)?;
+        let limit = self.0.limits.max_response_size;
+        let body = answer.body.collect(limit, patience).await?;
+        let ids = if answer.status == 200 { model_ids(&body) } else { None };
+        Ok(Listing { status: answer.status, ids })
+    }
+
+    /// Sends one request without credentials to the base URL: whatever is answered, something listens there.
+    async fn knock(&self) -> Result<(), Error> {
+        let request = self.0.clients.pooled().head(self.0.settings.base_url.clone());
+        self.attempt(request, self.0.limits.connect_timeout).await.map(drop).map_err(|failure| failure.error)
+    }
+
+    async fn attempt(&self, request: reqwest::RequestBuilder, patience: Duration) -> Result<Answer, Failure> {
+        let started = Instant::now();
+        let host = request::authority(&self.0.settings);
+        match time::timeout(patience, request.send()).await {
+            Ok(Ok(response)) => Ok(Answer {
+                status: response.status().as_u16(),
+                headers: response.headers().clone(),
+                body: Body::new(response, host),
+                retries: 0,
+            }),
+            Ok(Err(error)) => {
+                let error = Error::from_send(&error, host);
+                Err(Failure { outcome: Outcome::of_error(&error, started.elapsed()), error })
+            }
+            Err(_) => {
+                let error = Error::Timeout { host, waiting: Waiting::FirstByte, limit: patience };
+                Err(Failure { outcome: Outcome::Hopeless, error })
+            }
+        }
+    }
+}
+
+/// An attempt that got no answer.
+#[derive(Debug)]
+struct Failure {
+    error: Error,
+    outcome: Outcome,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, outcome: Outcome::Hopeless }
+    }
+}
+
+impl Answer {
+    /// A header's value, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The media type without parameters, in lower case; empty if there is none.
+    pub fn media_type(&self) -> String {
+        let full = self.header("content-type").unwrap_or_default();
+        full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+}
+
+impl Listing {
+    /// Whether the upstream lists that model. Gemini writes `models/` before its ids.
+    pub fn has(&self, model: &str) -> bool {
+        let same = |id: &String| id == model || id.strip_prefix("models/") == Some(model);
+        self.ids.as_ref().is_some_and(|ids| ids.iter().any(same))
+    }
+}
+
+/// The ids of a model list. Some servers send a bare array.
+fn model_ids(body: &[u8]) -> Option<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Page {
+        data: Vec<Model>,
+    }
+    #[derive(Deserialize)]
+    struct Model {
+        id: String,
+    }
+    let models = match serde_json::from_slice::<Page>(body) {
+        Ok(page) => page.data,
+        Err(_) => serde_json::from_slice::<Vec<Model>>(body).ok()?,
+    };
+    Some(models.into_iter().map(|model| model.id).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn model_lists_are_read_in_both_shapes() {
+        let page = model_ids(br#"{"object":"list","data":[{"id":"a","x":1},{"id":"models/b"}]}"#);
+        let listing = Listing { status: 200, ids: page };
+        assert!(listing.has("a") && listing.has("b") && listing.has("models/b") && !listing.has("c"));
+        assert_eq!(model_ids(br#"[{"id":"a"}]"#), Some(vec!["a".to_owned()]));
+        assert_eq!(model_ids(b"<html>"), None);
+    }
+}

@@ -1,0 +1,92 @@
+//! The body of an answer, as it arrives.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use futures_util::StreamExt as _;
+use http_body::Body as _;
+use tokio::time;
+
+use super::error::{Error, Waiting};
+
+/// The bytes of an answer, decompressed. Dropping it ends the call.
+#[derive(Debug)]
+pub struct Body {
+    inner: reqwest::Body,
+    host: String,
+}
+
+impl Body {
+    pub(super) fn new(response: reqwest::Response, host: String) -> Self {
+        Self { inner: response.into(), host }
+    }
+
+    /// Reads everything, but not more than `limit` bytes, and waits at most `idle` for each piece.
+    ///
+    /// # Errors
+    /// When reading fails, waits too long, or the body is longer.
+    pub async fn collect(self, limit: usize, idle: Duration) -> Result<Bytes, Error> {
+        let host = self.host.clone();
+        let (bytes, end) = self.read(limit, idle).await;
+        match end {
+            End::Whole => Ok(bytes),
+            End::Failed(error) => Err(error),
+            End::Cut => Err(Error::TooLong { host, limit }),
+        }
+    }
+
+    /// Reads the beginning, for the message of an error: what came within the limits counts, however it ended.
+    pub async fn prefix(self, limit: usize, idle: Duration) -> Bytes {
+        self.read(limit, idle).await.0
+    }
+
+    async fn read(mut self, limit: usize, idle: Duration) -> (Bytes, End) {
+        let mut bytes = BytesMut::new();
+        loop {
+            match time::timeout(idle, self.next()).await {
+                Ok(None) => return (bytes.freeze(), End::Whole),
+                Ok(Some(Ok(piece))) => {
+                    let room = limit - bytes.len();
+                    bytes.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
+                    if piece.len() > room {
+                        return (bytes.freeze(), End::Cut);
+                    }
+                }
+                Ok(Some(Err(error))) => return (bytes.freeze(), End::Failed(error)),
+                Err(_) => {
+                    let error = Error::Timeout { host: self.host, waiting: Waiting::NextBytes, limit: idle };
+                    return (bytes.freeze(), End::Failed(error));
+                }
+            }
+        }
+    }
+}
+
+enum End {
+    Whole,
+    Cut,
+    Failed(Error),
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            return Poll::Ready(match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
+                None => None,
+                Some(Err(error)) => Some(Err(Error::from_body(&error, self.host.clone()))),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(bytes) => Some(Ok(bytes)),
+                    // Trailers say nothing to us.
+                    Err(_) => continue,
+                },
+            });
+        }
+    }
+}
