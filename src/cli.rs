@@ -109,7 +109,7 @@ impl Cli {
         let Self { global, command } = self;
         match command {
             Command::Serve(args) => serve::run(&args, &global),
-            Command::Convert(args) => convert::run(args, &global),
+            Command::Convert(args) => convert::run(&args, &global),
             Command::Check(args) => check::run(&args, &global),
             Command::Models(args) => models::run(&args, &global),
             Command::Health(args) => health::run(&args, &global),

@@ -9,10 +9,7 @@ use aiapiproxy::cli::{
 use color_eyre::config::HookBuilder;
 
 fn main() -> ExitCode {
-    let hooks = HookBuilder::blank()
-        .display_env_section(false)
-        .display_location_section(false)
-        .panic_message(PanicNote);
+    let hooks = HookBuilder::blank().display_env_section(false).panic_message(PanicNote);
     // Installing fails only if it was done before; errors would then look different, nothing more.
     drop(hooks.install());
     panic::catch_unwind(cli::run).unwrap_or(Exit::Internal).into()

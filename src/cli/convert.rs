@@ -150,21 +150,21 @@ enum Dialect {
     Responses,
 }
 
-pub(super) fn run(args: Args, global: &GlobalArgs) -> Result<Exit> {
+pub(super) fn run(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let wish = args.wish();
     wish.check()?;
-    let settings = Settings::new(&args, global)?;
+    let settings = Settings::new(args, global)?;
     let mut input = Input::open(&args.input)?;
     let target = Target::new(args.output.clone());
     let losses = Losses::new(args.report.as_deref(), args.strict)?;
     if args.jsonl {
-        return lines::run(&mut input, &target, &wish, &settings, losses);
+        return lines::run(&mut input, &target, wish, &settings, losses);
     }
     let shape = input.peek()?;
     if wish.kind == Some(Kind::Stream) || (wish.kind.is_none() && shape == Shape::Events) {
-        stream::run(&mut input, shape, &target, &wish, &settings, losses, args.pretty)
+        stream::run(&mut input, shape, &target, wish, &settings, losses, args.pretty)
     } else {
-        document::run(&mut input, &target, &wish, &settings, losses, args.pretty)
+        document::run(&mut input, &target, wish, &settings, losses, args.pretty)
     }
 }
 

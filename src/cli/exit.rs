@@ -2,9 +2,9 @@
 //!
 //! A failure is told in three lines at most: what, why, how to mend it. There is never a backtrace among them.
 
-use std::{fmt, fmt::Write as _, io, io::Write as _, panic::PanicHookInfo, process::ExitCode};
+use std::{fmt, io, io::Write as _, panic::PanicHookInfo, process::ExitCode};
 
-use color_eyre::{Report, config::PanicMessage};
+use color_eyre::{Report, section::PanicMessage};
 
 use super::output::{ERROR, plain};
 
@@ -99,12 +99,8 @@ impl From<Exit> for ExitCode {
 
 /// The table of all codes, for help texts and the manual.
 pub fn table() -> String {
-    let mut table = String::from("Exit codes:");
-    for exit in Exit::ALL {
-        // Writing to a string cannot fail.
-        drop(write!(table, "\n  {:>3}  {}", exit.code(), exit.meaning()));
-    }
-    table
+    let rows = Exit::ALL.map(|exit| format!("\n  {:<3}  {}", exit.code(), exit.meaning()));
+    format!("Exit codes:{}", rows.concat())
 }
 
 /// A failure that knows its exit code. Used as an error by itself, or as the context of another one, which then
@@ -194,7 +190,13 @@ impl PanicMessage for PanicNote {
         let text = info.payload().downcast_ref::<&'static str>().unwrap_or(&"(text withheld)");
         writeln!(f, "error: this is a bug of aiapiproxy: {text}")?;
         if let Some(location) = info.location() {
-            writeln!(f, "  at {}:{}, version {}", location.file(), location.line(), env!("CARGO_PKG_VERSION"))?;
+            writeln!(
+                f,
+                "  at {}:{}, version {}",
+                location.file(),
+                location.line(),
+                env!("CARGO_PKG_VERSION")
+            )?;
         }
         f.write_str("  please report these lines")
     }
@@ -210,7 +212,7 @@ mod tests {
         let codes = Exit::ALL.map(Exit::code);
         assert_eq!(codes, [0, 1, 2, 65, 66, 69, 70, 73, 74, 77, 78, 130]);
         for code in codes {
-            assert!(table().contains(&format!("\n  {code:>3}  ")), "{code}");
+            assert!(table().contains(&format!("\n  {code:<3}  ")), "{code}");
         }
     }
 

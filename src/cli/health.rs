@@ -117,7 +117,10 @@ fn ask(url: &Url) -> io::Result<u16> {
 }
 
 fn connect(url: &Url, end: Instant) -> io::Result<TcpStream> {
-    let addresses: Vec<SocketAddr> = (url.host_str().unwrap_or_default().trim_matches(['[', ']']), url.port_or_known_default().unwrap_or(80))
+    let addresses: Vec<SocketAddr> = (
+        url.host_str().unwrap_or_default().trim_matches(['[', ']']),
+        url.port_or_known_default().unwrap_or(80),
+    )
         .to_socket_addrs()?
         .collect();
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);

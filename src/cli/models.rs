@@ -1,18 +1,22 @@
 //! `models`: the mapping of model names as a table, and the explanation of a single name.
 
-use color_eyre::Result;
+use std::time::Duration;
+
+use color_eyre::{Result, eyre::WrapErr};
 use serde::Serialize;
 
 use super::{
     GlobalArgs,
     exit::{Exit, Failure},
     load_and_warn,
-    output::{self, Cell, GOOD, WARNING},
+    output::{self, Cell, GOOD, Progress, WARNING},
+    runtime,
 };
 use crate::{
     config::{Config, Sources},
     models::{Resolution, Rule},
     translate::quirks::needs_responses,
+    upstream::{Listing, Upstream},
 };
 
 /// Show which upstream model stands for which requested name
@@ -39,20 +43,37 @@ pub(super) fn run(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let config = load_and_warn(&Sources { key_optional: !args.live, ..global.sources() })?;
     let live = if args.live { Some(listed_by_upstream(&config)?) } else { None };
     match &args.name {
-        Some(name) => explain(&Explanation::of(name, &config, live.as_deref()), args.json)?,
-        None => list(&Listing::of(&config, live.as_deref()), args.json)?,
+        Some(name) => explain(&Explanation::of(name, &config, live.as_ref()), args.json)?,
+        None => list(&Table::of(&config, live.as_ref()), args.json)?,
     }
     Ok(Exit::Success)
 }
 
-/// The ids of `GET /models` at the upstream.
-fn listed_by_upstream(_config: &Config) -> Result<Vec<String>> {
-    Err(Failure::new(Exit::Internal, "--live is not connected yet").into())
+/// What `GET /models` at the upstream says.
+fn listed_by_upstream(config: &Config) -> Result<Listing> {
+    let spinner = Progress::spinner();
+    spinner.message(format!("asking {}", config.upstream.base_url));
+    let asked = runtime()?.block_on(async {
+        Upstream::new(&config.upstream, &config.limits)?.list_models(None, PATIENCE).await
+    });
+    spinner.finish();
+    let cannot = |exit| Failure::new(exit, "cannot list the upstream's models");
+    let listing =
+        asked.wrap_err_with(|| cannot(Exit::Unavailable).mend("`aiapiproxy check` finds out why"))?;
+    if listing.ids.is_some() {
+        return Ok(listing);
+    }
+    let exit = if matches!(listing.status, 401 | 403) { Exit::NoPermission } else { Exit::Unavailable };
+    let why = format!("{} answered {} and no list", config.upstream.base_url, listing.status);
+    Err(cannot(exit).why(why).mend("`aiapiproxy check` finds out why").into())
 }
+
+/// For the whole answer.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// All rules.
 #[derive(Debug, Serialize)]
-struct Listing<'a> {
+struct Table<'a> {
     upstream: &'a str,
     url: &'a str,
     rules: Vec<Line>,
@@ -72,8 +93,8 @@ struct Line {
     live: Option<bool>,
 }
 
-impl<'a> Listing<'a> {
-    fn of(config: &'a Config, live: Option<&[String]>) -> Self {
+impl<'a> Table<'a> {
+    fn of(config: &'a Config, live: Option<&Listing>) -> Self {
         let rules = config.models.rules();
         Self {
             upstream: &config.upstream.name,
@@ -85,7 +106,7 @@ impl<'a> Listing<'a> {
                     name,
                     model: target.model.clone(),
                     rule: rule.to_string(),
-                    live: live.map(|live| live.contains(&target.model)),
+                    live: live.map(|live| live.has(&target.model)),
                 })
                 .collect(),
             listed: config.models.listed().into_iter().map(|listed| listed.id).collect(),
@@ -93,22 +114,27 @@ impl<'a> Listing<'a> {
     }
 }
 
-fn list(listing: &Listing<'_>, json: bool) -> Result<()> {
+fn list(table: &Table<'_>, json: bool) -> Result<()> {
     if json {
-        return output::json(listing);
+        return output::json(table);
     }
-    let mut rows: Vec<[Cell; 4]> = listing
+    let mut rows: Vec<[Cell; 4]> = table
         .rules
         .iter()
         .map(|line| [Cell::new(&line.name), Cell::new(&line.model), Cell::new(&line.rule), mark(line.live)])
         .collect();
-    if listing.others_pass_through {
-        rows.push([Cell::new("(others)"), Cell::new("(as requested)"), Cell::new("passed through"), mark(None)]);
+    if table.others_pass_through {
+        rows.push([
+            Cell::new("(others)"),
+            Cell::new("(as requested)"),
+            Cell::new("passed through"),
+            mark(None),
+        ]);
     }
     output::data(&format!(
         "upstream: {} at {}\n\n{}",
-        output::plain(listing.upstream),
-        listing.url,
+        output::plain(table.upstream),
+        table.url,
         output::table(["REQUESTED", "SENT AS", "DECIDED BY", ""], &rows)
     ))
 }
@@ -136,7 +162,7 @@ struct Explanation<'a> {
 }
 
 impl<'a> Explanation<'a> {
-    fn of(name: &'a str, config: &'a Config, live: Option<&[String]>) -> Self {
+    fn of(name: &'a str, config: &'a Config, live: Option<&Listing>) -> Self {
         let Resolution { model, rule } = config.models.resolve(name);
         let upstream = &config.upstream;
         let tools_refused = upstream.quirks.newer_models_need_responses && needs_responses(&model);
@@ -145,7 +171,7 @@ impl<'a> Explanation<'a> {
             rule: rule.to_string(),
             upstream: &upstream.name,
             url: upstream.base_url.as_str(),
-            live: live.map(|live| live.contains(&model)),
+            live: live.map(|live| live.has(&model)),
             warning: tools_refused.then_some(TOOLS_REFUSED),
             model,
         }
@@ -175,10 +201,14 @@ fn explain(explanation: &Explanation<'_>, json: bool) -> Result<()> {
 mod tests {
     use super::*;
 
+    fn live(ids: &[&str]) -> Listing {
+        Listing { status: 200, ids: Some(ids.iter().map(|&id| id.to_owned()).collect()) }
+    }
+
     #[test]
     fn a_name_is_explained_by_its_rule() {
         let config = Config::default();
-        let explained = Explanation::of("claude-sonnet-5[1m]", &config, Some(&["gpt-6-sol".to_owned()]));
+        let explained = Explanation::of("claude-sonnet-5[1m]", &config, Some(&live(&["gpt-6-sol"])));
         assert_eq!((explained.model.as_str(), explained.live), ("gpt-6-sol", Some(true)));
         assert_eq!(explained.rule, "family sonnet (default)");
         assert_eq!(explained.warning, Some(TOOLS_REFUSED));
@@ -187,7 +217,10 @@ mod tests {
 
     #[test]
     fn a_listing_says_what_others_become() {
-        let listing = Listing::of(&Config::default(), Some(&[])).rules;
-        assert!(listing.iter().all(|line| line.live == Some(false)) && listing.len() == 3);
+        let config = Config::default();
+        let table = Table::of(&config, Some(&live(&["gpt-6-sol"])));
+        let marks: Vec<_> = table.rules.iter().map(|line| line.live).collect();
+        assert_eq!(marks, [Some(false), Some(true), Some(false)]);
+        assert!(table.others_pass_through);
     }
 }

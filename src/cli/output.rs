@@ -97,7 +97,7 @@ pub(super) fn table<const N: usize>(headings: [&str; N], rows: &[[Cell; N]]) -> 
     for line in lines() {
         for (at, (width, cell)) in widths.iter().zip(line).enumerate() {
             let Cell { text: shown, style } = cell;
-            text.push_str(&format!("{style}{shown}{style:#}"));
+            text.extend([style.render().to_string(), shown.clone(), style.render_reset().to_string()]);
             if at + 1 < N {
                 text.push_str(&" ".repeat(width - shown.chars().count() + 2));
             }

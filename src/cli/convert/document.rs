@@ -25,7 +25,6 @@ use crate::{
     },
 };
 
-
 /// What a document became.
 pub(super) struct Converted {
     pub(super) text: Text,
@@ -43,7 +42,7 @@ pub(super) enum Text {
 pub(super) fn run(
     input: &mut Input,
     target: &Target,
-    wish: &Wish,
+    wish: Wish,
     settings: &Settings,
     mut losses: Losses,
     pretty: bool,
@@ -67,7 +66,7 @@ pub(super) fn run(
 pub(super) fn convert(
     document: &[u8],
     name: &str,
-    wish: &Wish,
+    wish: Wish,
     settings: &Settings,
 ) -> Result<Converted, Failure> {
     let members = Members::of(document);
@@ -147,7 +146,9 @@ fn stated_status(members: &Members<'_>) -> Option<u16> {
 fn unrecognised(name: &str, document: &[u8]) -> Failure {
     let failure = match serde_json::from_slice::<serde::de::IgnoredAny>(document) {
         _ if document.trim_ascii().is_empty() => bad_data(format!("{name} is empty")),
-        Err(error) => bad_data(format!("{name} is neither JSON nor a stream of events")).why(error.to_string()),
+        Err(error) => {
+            bad_data(format!("{name} is neither JSON nor a stream of events")).why(error.to_string())
+        }
         Ok(_) => bad_data(format!("{name} is no request, response or error"))
             .why("none of the members messages, choices, content and error is there"),
     };
@@ -155,8 +156,9 @@ fn unrecognised(name: &str, document: &[u8]) -> Failure {
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(value)
-        .map_err(|error| Failure::new(Exit::Internal, "cannot write the result as JSON").why(error.to_string()))
+    serde_json::to_vec(value).map_err(|error| {
+        Failure::new(Exit::Internal, "cannot write the result as JSON").why(error.to_string())
+    })
 }
 
 fn events(events: &[Event]) -> Vec<u8> {
@@ -172,7 +174,10 @@ impl Text {
     pub(super) fn laid_out(self, indented: bool) -> Result<Vec<u8>, Failure> {
         let mut text = match self {
             Self::Events(_) if indented => {
-                return Err(Failure::new(Exit::Usage, "--pretty is for JSON, and a stream of events is written"));
+                return Err(Failure::new(
+                    Exit::Usage,
+                    "--pretty is for JSON, and a stream of events is written",
+                ));
             }
             Self::Events(events) => return Ok(events),
             Self::Json(json) if indented => pretty::indent(&json),

@@ -36,7 +36,8 @@ impl Input {
         }
         let name = path.display().to_string();
         let (file, size) = open_file(path).wrap_err_with(|| {
-            Failure::new(Exit::NoInput, format!("cannot open {name}")).mend("name a file that can be read, or - for stdin")
+            Failure::new(Exit::NoInput, format!("cannot open {name}"))
+                .mend("name a file that can be read, or - for stdin")
         })?;
         let reader = Box::new(BufReader::with_capacity(BUFFER_BYTES, file));
         Ok(Self { reader, name, path: Some(path.to_owned()), size })
@@ -80,13 +81,15 @@ impl Input {
 
     /// The next bytes, as soon as there are any; none at the end. [`Input::consume`] must follow.
     pub(super) fn more(&mut self) -> Result<&[u8]> {
-        // The borrow checker does not see that a failed read borrows nothing, so retrying looks clumsy.
-        while let Err(error) = self.reader.fill_buf() {
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error).wrap_err_with(|| unreadable(&self.name));
+        // In two steps, because the borrow checker does not see that a read to be repeated borrows nothing.
+        let is_end = loop {
+            match self.reader.fill_buf() {
+                Ok(bytes) => break bytes.is_empty(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error).wrap_err_with(|| unreadable(&self.name)),
             }
-        }
-        self.reader.fill_buf().wrap_err_with(|| unreadable(&self.name))
+        };
+        if is_end { Ok(&[]) } else { self.reader.fill_buf().wrap_err_with(|| unreadable(&self.name)) }
     }
 
     /// Marks bytes as read.

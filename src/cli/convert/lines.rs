@@ -19,7 +19,7 @@ use crate::cli::{
 pub(super) fn run(
     input: &mut Input,
     target: &Target,
-    wish: &Wish,
+    wish: Wish,
     settings: &Settings,
     mut losses: Losses,
 ) -> Result<Exit> {
@@ -57,7 +57,7 @@ fn convert(
     document: &[u8],
     name: &str,
     number: u64,
-    wish: &Wish,
+    wish: Wish,
     settings: &Settings,
     losses: &mut Losses,
 ) -> Result<Result<Vec<u8>, Failure>> {

@@ -62,7 +62,9 @@ impl Losses {
                 Listed::Stderr => output::note(&text),
                 Listed::File(file, name) => {
                     let written = writeln!(file, "{text}");
-                    written.wrap_err_with(|| Failure::new(Exit::InputOutput, format!("cannot write to {name}")))?;
+                    written.wrap_err_with(|| {
+                        Failure::new(Exit::InputOutput, format!("cannot write to {name}"))
+                    })?;
                 }
             }
         }
@@ -80,16 +82,16 @@ impl Losses {
             count => format!("{count} things"),
         };
         let failure = bad_data(format!("--strict: the conversion would lose or change {things}"));
-        let failure = lost().next().map_or(failure.clone(), |first| failure.why(first.to_string()));
+        let failure = lost().next().map_or_else(|| failure.clone(), |first| failure.why(first.to_string()));
         Some(failure.mend("--report lists all of it; without --strict it is converted nevertheless"))
     }
 
     /// Ends the list.
     pub(super) fn finish(self) -> Result<()> {
         match self.listed {
-            Listed::File(mut file, name) => {
-                file.flush().wrap_err_with(|| Failure::new(Exit::InputOutput, format!("cannot write to {name}")))
-            }
+            Listed::File(mut file, name) => file
+                .flush()
+                .wrap_err_with(|| Failure::new(Exit::InputOutput, format!("cannot write to {name}"))),
             Listed::Nowhere | Listed::Stderr => Ok(()),
         }
     }

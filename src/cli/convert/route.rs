@@ -44,7 +44,7 @@ pub(super) enum Route {
 
 impl Wish {
     /// Refuses before anything is read what no input could satisfy.
-    pub(super) fn check(&self) -> Result<(), Failure> {
+    pub(super) fn check(self) -> Result<(), Failure> {
         let Some(kind) = self.kind else {
             return if self.from == Some(Dialect::Responses) || self.to == Some(Dialect::Responses) {
                 Err(not_yet())
@@ -52,12 +52,12 @@ impl Wish {
                 Ok(())
             };
         };
-        let fits = |dialect| self.route(Found { kind, dialect: Some(dialect) });
-        fits(Dialect::Chat).or_else(|refusal| fits(Dialect::Messages).map_err(|_| refusal)).map(drop)
+        let fits = |dialect| self.route(Found { kind, dialect }).map(drop);
+        fits(None).or_else(|refusal| fits(Some(Dialect::Messages)).map_err(|_| refusal))
     }
 
     /// The conversion for an input.
-    pub(super) fn route(&self, found: Found) -> Result<Route, Failure> {
+    pub(super) fn route(self, found: Found) -> Result<Route, Failure> {
         let kind = self.kind.unwrap_or(found.kind);
         // An upstream that answers a request for a completion with an error or a stream is still understood, so
         // the dialect that was found counts only where the kind is the one that was wished for.
@@ -81,12 +81,18 @@ impl Wish {
         }
         match (kind, from, to) {
             (Kind::Request, Dialect::Messages, Dialect::Chat) => Ok(Route::Request),
-            (Kind::Response, Dialect::Chat, Dialect::Messages) if self.explode => Ok(Route::ExplodeCompletion),
+            (Kind::Response, Dialect::Chat, Dialect::Messages) if self.explode => {
+                Ok(Route::ExplodeCompletion)
+            }
             (Kind::Response, Dialect::Chat, Dialect::Messages) => Ok(Route::Response),
-            (Kind::Response, Dialect::Messages, Dialect::Messages) if self.explode => Ok(Route::ExplodeMessage),
+            (Kind::Response, Dialect::Messages, Dialect::Messages) if self.explode => {
+                Ok(Route::ExplodeMessage)
+            }
             (Kind::Stream, Dialect::Chat, Dialect::Messages) if self.aggregate => Ok(Route::AggregateChunks),
             (Kind::Stream, Dialect::Chat, Dialect::Messages) => Ok(Route::Stream),
-            (Kind::Stream, Dialect::Messages, Dialect::Messages) if self.aggregate => Ok(Route::AggregateEvents),
+            (Kind::Stream, Dialect::Messages, Dialect::Messages) if self.aggregate => {
+                Ok(Route::AggregateEvents)
+            }
             (Kind::Error, Dialect::Chat, Dialect::Messages) => Ok(Route::Error),
             (_, Dialect::Responses, _) | (_, _, Dialect::Responses) => Err(not_yet()),
             _ => Err(unsupported(kind, from, to)),
@@ -98,9 +104,15 @@ fn unsupported(kind: Kind, from: Dialect, to: Dialect) -> Failure {
     let what = format!("converting {} from {} to {} is not supported", article(kind), name(from), name(to));
     let failure = usage(&what);
     match (kind, from, to) {
-        (Kind::Response, Dialect::Messages, Dialect::Messages) => failure.mend("--explode writes it as a stream"),
-        (Kind::Stream, Dialect::Messages, Dialect::Messages) => failure.mend("--aggregate folds it into a message"),
-        (Kind::Error, Dialect::Messages, Dialect::Messages) => failure.why("it is in the words of messages already"),
+        (Kind::Response, Dialect::Messages, Dialect::Messages) => {
+            failure.mend("--explode writes it as a stream")
+        }
+        (Kind::Stream, Dialect::Messages, Dialect::Messages) => {
+            failure.mend("--aggregate folds it into a message")
+        }
+        (Kind::Error, Dialect::Messages, Dialect::Messages) => {
+            failure.why("it is in the words of messages already")
+        }
         (Kind::Request, ..) => failure.why("requests go from messages to chat"),
         _ => failure.why("responses, streams and errors go from chat to messages"),
     }

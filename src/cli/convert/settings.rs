@@ -114,8 +114,8 @@ impl Settings {
 /// An id for a message, the same for the same input.
 pub(super) fn message_id(seed: &[u8]) -> String {
     let digest = Sha256::digest(seed);
-    let hex: String = digest.iter().take(ID_BYTES).map(|byte| format!("{byte:02x}")).collect();
-    format!("msg_{hex}")
+    let hex: Vec<String> = digest.iter().take(ID_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    format!("msg_{}", hex.concat())
 }
 
 /// As many as make the 24 characters of Anthropic's ids.

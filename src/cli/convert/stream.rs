@@ -33,16 +33,23 @@ pub(super) fn run(
     input: &mut Input,
     shape: Shape,
     target: &Target,
-    wish: &Wish,
+    wish: Wish,
     settings: &Settings,
     losses: Losses,
     pretty: bool,
 ) -> Result<Exit> {
     if pretty && !wish.aggregate {
-        return Err(Failure::new(Exit::Usage, "--pretty is for JSON, and a stream of events is written").into());
+        return Err(
+            Failure::new(Exit::Usage, "--pretty is for JSON, and a stream of events is written").into()
+        );
     }
     let mut conversion = Conversion::new(wish, settings);
-    let mut output = Output { target, sink: None, buffer: Vec::new(), aggregate: wish.aggregate.then(MessageFold::default) };
+    let mut output = Output {
+        target,
+        sink: None,
+        buffer: Vec::new(),
+        aggregate: wish.aggregate.then(MessageFold::default),
+    };
     if shape == Shape::Document {
         conversion.whole(&input.read_document()?)?;
         output.take(&mut conversion.events, input)?;
@@ -57,7 +64,16 @@ pub(super) fn run(
 fn read_events(input: &mut Input, conversion: &mut Conversion<'_>, output: &mut Output<'_>) -> Result<()> {
     let mut decoder = Decoder::new(Limits::default().max_event_size);
     loop {
-        let bytes = input.more()?;
+        let bytes = match input.more() {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                // What was read so far ends as a stream must; why it ends is told on stderr.
+                conversion
+                    .finish(End::Failed(Error::new(ErrorKind::Api, "the input could not be read on")))?;
+                output.take(&mut conversion.events, input)?;
+                return Err(error);
+            }
+        };
         if bytes.is_empty() {
             let mut refusal = Ok(());
             decoder.finish(|event| refusal = conversion.push(&event));
@@ -84,7 +100,7 @@ fn read_events(input: &mut Input, conversion: &mut Conversion<'_>, output: &mut 
 
 /// What the input is converted by; chosen at its first event.
 struct Conversion<'a> {
-    wish: &'a Wish,
+    wish: Wish,
     settings: &'a Settings,
     by: By,
     /// Converted and not yet written.
@@ -103,7 +119,7 @@ enum By {
 }
 
 impl<'a> Conversion<'a> {
-    fn new(wish: &'a Wish, settings: &'a Settings) -> Self {
+    fn new(wish: Wish, settings: &'a Settings) -> Self {
         Self { wish, settings, by: By::Undecided, events: Vec::new(), count: 0 }
     }
 
@@ -144,13 +160,12 @@ impl<'a> Conversion<'a> {
     fn decide(&mut self, first: &str, is_messages: bool) -> Result<(), Failure> {
         let dialect = if is_messages { Dialect::Messages } else { Dialect::Chat };
         let found = Found { kind: Kind::Stream, dialect: Some(dialect) };
-        self.by = match self.wish.route(found)? {
-            Route::AggregateEvents => By::Messages(Report::default()),
-            _ => {
-                let stated = Members::of(first.as_bytes()).and_then(|members| members.text("model"));
-                let context = self.settings.context(stated);
-                By::Chunks(Box::new(Stream::new(message_id(first.as_bytes()), context)))
-            }
+        self.by = if self.wish.route(found)? == Route::AggregateEvents {
+            By::Messages(Report::default())
+        } else {
+            let stated = Members::of(first.as_bytes()).and_then(|members| members.text("model"));
+            let context = self.settings.context(stated);
+            By::Chunks(Box::new(Stream::new(message_id(first.as_bytes()), context)))
         };
         Ok(())
     }
