@@ -26,7 +26,10 @@ pub use self::{
     error::{Error, Unreachable, Waiting},
     request::{Accept, Endpoint},
 };
-use self::{client::Clients, retry::Outcome};
+use self::{
+    client::Clients,
+    retry::{Course, Outcome},
+};
 use crate::{
     config::{limits::Limits, upstream::Upstream as Settings},
     secret::SecretString,
@@ -107,12 +110,23 @@ impl Upstream {
     pub async fn chat_completions(&self, call: &Call<'_>) -> Result<Answer, Error> {
         let url = request::url(&self.0.settings, Endpoint::ChatCompletions { model: call.model });
         let headers = request::headers(&self.0.settings, &self.0.headers, call.accept, call.key)?;
-        retry::drive(async |fresh| {
-            let client = if fresh { self.0.clients.fresh()? } else { self.0.clients.pooled() };
+        let mut course = Course::default();
+        loop {
+            let client = if course.wants_fresh() { self.0.clients.fresh()? } else { self.0.clients.pooled() };
             let request = client.post(url.clone()).headers(headers.clone()).body(call.body.clone());
-            self.attempt(request, self.0.limits.first_byte_timeout).await
-        })
-        .await
+            let result = self.attempt(request, self.0.limits.first_byte_timeout).await;
+            let outcome = match &result {
+                Ok(answer) => Outcome::of_answer(answer),
+                Err(failure) => failure.outcome.clone(),
+            };
+            let Some(wait) = course.next(&outcome) else {
+                let retries = course.retries();
+                return result.map(|answer| Answer { retries, ..answer }).map_err(|failure| failure.error);
+            };
+            // The answer must not hold its connection during the wait.
+            drop(result);
+            time::sleep(wait).await;
+        }
     }
 
     /// Asks for the list of models, once, and waits at most `patience`.
@@ -167,12 +181,6 @@ impl Upstream {
 struct Failure {
     error: Error,
     outcome: Outcome,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self { error, outcome: Outcome::Hopeless }
-    }
 }
 
 impl Answer {

@@ -1,4 +1,4 @@
-//! Whether a call is tried again: a pure decision, and the loop that follows it.
+//! Whether a call is tried again: a pure decision, and the course that follows it.
 //!
 //! Only before the first byte of an answer; at most two retries, whose waits are at most five seconds in total.
 //! A longer `retry-after` is the client's to obey. A kept connection that the upstream closed at the very moment
@@ -6,10 +6,8 @@
 
 use std::time::Duration;
 
-use tokio::time;
-
 use super::{
-    Answer, Failure,
+    Answer,
     error::{Error, Unreachable},
 };
 
@@ -89,41 +87,44 @@ pub(super) fn decide(outcome: &Outcome, history: History, jitter: f64) -> Decisi
     Decision::Retry(wait)
 }
 
-/// Calls `attempt` until [`decide`] is content. Its argument says whether a fresh connection is wanted.
-pub(super) async fn drive(
-    mut attempt: impl AsyncFnMut(bool) -> Result<Answer, Failure>,
-) -> Result<Answer, Error> {
-    let mut history = History::default();
-    let mut fresh = false;
-    loop {
-        let result = attempt(fresh).await;
-        let outcome = match &result {
-            Ok(answer) => Outcome::of_answer(answer),
-            Err(failure) => failure.outcome.clone(),
-        };
-        match decide(&outcome, history, jitter()) {
-            Decision::Stop => {
-                let retries = history.retries + u32::from(history.used_fresh);
-                return result.map(|answer| Answer { retries, ..answer }).map_err(|failure| failure.error);
-            }
+/// The course of one call over its attempts.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    history: History,
+}
+
+impl Course {
+    /// Whether the next attempt needs a fresh connection.
+    pub(super) fn wants_fresh(&self) -> bool {
+        self.history.used_fresh
+    }
+
+    /// Attempts beyond the first.
+    pub(super) fn retries(&self) -> u32 {
+        self.history.retries + u32::from(self.history.used_fresh)
+    }
+
+    /// Whether there shall be another attempt, and after which wait.
+    pub(super) fn next(&mut self, outcome: &Outcome) -> Option<Duration> {
+        match decide(outcome, self.history, jitter()) {
+            Decision::Stop => None,
             Decision::Fresh => {
                 tracing::debug!("the upstream closed a kept connection; trying again on a fresh one");
-                (fresh, history.used_fresh) = (true, true);
+                self.history.used_fresh = true;
+                Some(Duration::ZERO)
             }
             Decision::Retry(wait) => {
                 tracing::debug!(?outcome, wait_ms = wait.as_millis(), "trying the upstream again");
-                // The answer must not hold its connection during the wait.
-                drop(result);
-                time::sleep(wait).await;
-                history.retries += 1;
-                history.waited += wait;
+                self.history.retries += 1;
+                self.history.waited += wait;
+                Some(wait)
             }
         }
     }
 }
 
 impl Outcome {
-    fn of_answer(answer: &Answer) -> Self {
+    pub(super) fn of_answer(answer: &Answer) -> Self {
         let retry_after = RetryAfter::read(answer.header("retry-after"), answer.header("retry-after-ms"));
         Self::Answered { status: answer.status, retry_after }
     }

@@ -1,0 +1,200 @@
+//! The accept loop: connections in, each served by a task of its own, all of them ended when the server stops.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use axum::{Router, body::Body};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Frame, SizeHint};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{rt::TokioIo, rt::TokioTimer, server::graceful::GracefulShutdown};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time,
+};
+use tower::ServiceExt as _;
+
+use super::{
+    Summary,
+    client_io::{Busy, ClientIo, Patience, Requests},
+    request_log::Peer,
+    router,
+    shutdown::{Shutdown, Signal},
+    state::Shared,
+};
+
+/// Accepts until told to stop, then drains.
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shared: Arc<Shared>,
+    mut shutdown: Shutdown,
+) -> Summary {
+    let limits = &shared.config.limits;
+    let places = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let patience = Patience::from(limits);
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let signal = loop {
+        tokio::select! {
+            signal = shutdown.draining() => break signal,
+            (stream, peer, place) = accept(&listener, &places) => {
+                let watcher = graceful.watcher();
+                let router = router.clone();
+                connections.spawn(async move {
+                    let requests = Requests::default();
+                    let service = service_fn(|request| answer(router.clone(), request, peer, requests.begin()));
+                    let io = TokioIo::new(ClientIo::new(stream, requests.clone(), patience));
+                    let connection = http().serve_connection(io, service);
+                    if let Err(error) = watcher.watch(connection).await {
+                        tracing::debug!(%error, %peer, "a client's connection ended with an error");
+                    }
+                    drop(place);
+                });
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    };
+    shared.stopping.drain();
+    drop(listener);
+    drain(&shared, shutdown, signal, graceful, connections).await
+}
+
+/// The next connection, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
+    // The semaphore is never closed, so there is always a permit in the end.
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Without it a small event waits for the acknowledgement of the one before.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "TCP_NODELAY is not to be had");
+                }
+                return (stream, peer, place);
+            }
+            // The client's fault, and over.
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                // Out of descriptors, mostly: trying again at once would only burn a core.
+                tracing::error!(%error, "no connection can be accepted; raise the limit of open files (ulimit -n)");
+                time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}
+
+fn http() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        // `ClientIo` knows idle from slow.
+        .header_read_timeout(None)
+        // Bounds a request's head, and what is buffered for a client that does not read.
+        .max_buf_size(MAX_BUFFER_BYTES)
+        .half_close(false);
+    http
+}
+
+const MAX_BUFFER_BYTES: usize = 64 << 10;
+
+async fn answer(
+    router: Router,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    busy: Busy,
+) -> Result<Response<Served>, Infallible> {
+    let mut request = request.map(Body::new);
+    router::normalise(&mut request);
+    request.extensions_mut().insert(Peer(peer));
+    let response = router.oneshot(request).await?;
+    Ok(response.map(|body| Served { body, _busy: busy }))
+}
+
+/// An answer's body; the connection is busy as long as it lives.
+struct Served {
+    body: Body,
+    _busy: Busy,
+}
+
+impl http_body::Body for Served {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// After the deadline streams get an error event and need a moment to hand it over.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+async fn drain(
+    shared: &Shared,
+    mut shutdown: Shutdown,
+    signal: Signal,
+    graceful: GracefulShutdown,
+    mut connections: JoinSet<()>,
+) -> Summary {
+    let begun = Instant::now();
+    let grace = shared.config.limits.shutdown_grace;
+    tracing::info!(
+        connections = connections.len(),
+        grace_s = grace.as_secs(),
+        "stopping; running requests may finish"
+    );
+    let orderly = async {
+        let mut closed = std::pin::pin!(graceful.shutdown());
+        if time::timeout(grace, closed.as_mut()).await.is_ok() {
+            return 0;
+        }
+        while connections.try_join_next().is_some() {}
+        tracing::warn!(
+            connections = connections.len(),
+            "the time to finish is over; what still runs is ended"
+        );
+        shared.stopping.cut();
+        let late = connections.len();
+        // Whether their last words were heard or not, the count is the same.
+        time::timeout(LAST_WORDS, closed).await.ok();
+        late
+    };
+    let (cut, forced, signal) = tokio::select! {
+        late = orderly => (late, false, signal),
+        signal = shutdown.ended() => (0, true, signal),
+    };
+    while connections.try_join_next().is_some() {}
+    let cut = if forced { connections.len() } else { cut };
+    connections.shutdown().await;
+    Summary { signal, forced, cut, drained_for: begun.elapsed() }
+}

@@ -1,0 +1,268 @@
+//! Who may call: the client's key, the `Host` it called, the web page it calls from.
+//!
+//! All of it is decided from the head of a request, before a byte of the body is read.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderMap, HeaderValue, Uri, Version, header};
+
+use super::{
+    error::ApiError,
+    request_log::{Log, Peer},
+    state::Shared,
+};
+use crate::{
+    config::server::{Auth, Server},
+    protocol::anthropic::error::{Error, ErrorKind},
+    secret::{ClientKeys, SecretString},
+    telemetry::field,
+};
+
+/// Who calls, as far as that is known.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Caller {
+    /// The id of the client's key.
+    pub(crate) id: Option<String>,
+    /// The key to forward to the upstream (`auth = "passthrough"`).
+    pub(crate) upstream_key: Option<SecretString>,
+}
+
+/// Lets through what comes with a valid key, and puts the [`Caller`] into the request.
+pub(crate) async fn require_key(
+    State(shared): State<Arc<Shared>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let server = &shared.config.server;
+    match authenticate(server.auth, &server.client_keys, request.headers()) {
+        Ok(caller) => {
+            if let Some(log) = request.extensions().get::<Log>() {
+                log.note(|notes| notes.client_id.clone_from(&caller.id));
+            }
+            request.extensions_mut().insert(caller);
+            Ok(next.run(request).await)
+        }
+        Err(denied) => {
+            warn_of("auth_failed", &request, denied.reason());
+            Err(denied.into())
+        }
+    }
+}
+
+/// Lets through what was sent to this server's own name, by a program or by a page that may.
+pub(crate) async fn guard_origin(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let server = &shared.config.server;
+    if !server.requires_client_key() && !host_allowed(&request, &server.allowed_hosts) {
+        warn_of("host_refused", &request, "Host is not one of this server's names");
+        return Err(host_refused());
+    }
+    if let Some(origin) = request.headers().get(header::ORIGIN)
+        && !origin_allowed(server, origin)
+    {
+        warn_of("origin_refused", &request, "Origin is not in server.allowed_origins");
+        let message = "web pages of this origin may not use this gateway; its operator can list the origin in \
+                       ALLOWED_ORIGINS";
+        return Err(Error::new(ErrorKind::Permission, message).into());
+    }
+    Ok(next.run(request).await)
+}
+
+/// Whether a page of this `Origin` may call.
+pub(crate) fn origin_allowed(server: &Server, origin: &HeaderValue) -> bool {
+    origin.to_str().is_ok_and(|origin| server.origin_allowed(origin))
+}
+
+/// Why a key was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// There was none.
+    Missing,
+    /// It is nobody's.
+    Unknown,
+}
+
+impl Denied {
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => "no key",
+            Self::Unknown => "unknown key",
+        }
+    }
+}
+
+/// The same for every reason, and for every key.
+impl From<Denied> for ApiError {
+    fn from(_: Denied) -> Self {
+        let message = "a valid client key is required, as x-api-key or as Authorization: Bearer";
+        Error::new(ErrorKind::Authentication, message).with_retry(false).into()
+    }
+}
+
+/// Decides by the two headers in which clients send keys; one valid key is enough.
+pub(crate) fn authenticate(auth: Auth, keys: &ClientKeys, headers: &HeaderMap) -> Result<Caller, Denied> {
+    let presented = [api_key(headers), bearer(headers)];
+    let mut presented = presented.into_iter().flatten().filter(|key| !key.is_empty()).peekable();
+    match auth {
+        Auth::None => Ok(Caller::default()),
+        Auth::Passthrough => {
+            let key = presented.next().ok_or(Denied::Missing)?;
+            Ok(Caller { id: None, upstream_key: Some(SecretString::from(key.to_owned())) })
+        }
+        // A server whose key was not made yet has no clients.
+        Auth::Keys | Auth::Generate => {
+            presented.peek().ok_or(Denied::Missing)?;
+            let id = presented.find_map(|key| keys.find(key)).ok_or(Denied::Unknown)?;
+            Ok(Caller { id: Some(id.to_owned()), upstream_key: None })
+        }
+    }
+}
+
+fn api_key(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-api-key")?.to_str().ok().map(str::trim)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// Whether the request was meant for this server and not for a name that a web page bent to its address. Both
+/// the `Host` header and the URI's own authority must be known. Browsers always send a `Host`; HTTP/1.0 programs
+/// need not.
+fn host_allowed(request: &Request, allowed: &[String]) -> bool {
+    let named = |name: &str| is_own_name(name, allowed);
+    let header = request.headers().get(header::HOST);
+    let header_fits = match header {
+        Some(host) => host.to_str().is_ok_and(named),
+        None => request.uri().authority().is_some() || request.version() == Version::HTTP_10,
+    };
+    header_fits && uri_host(request.uri()).is_none_or(named)
+}
+
+fn uri_host(uri: &Uri) -> Option<&str> {
+    uri.authority().map(http::uri::Authority::as_str)
+}
+
+/// `name` with or without a port.
+fn is_own_name(name: &str, allowed: &[String]) -> bool {
+    let host = match name.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => name,
+    };
+    let own = ["localhost", "127.0.0.1", "[::1]"];
+    own.into_iter().chain(allowed.iter().map(String::as_str)).any(|own| own.eq_ignore_ascii_case(host))
+}
+
+fn host_refused() -> ApiError {
+    let message = "this gateway requires no client key and so answers only to localhost, 127.0.0.1, [::1] and the \
+                   names in server.allowed_hosts; set CLIENT_API_KEYS, or add the name you called it by to \
+                   server.allowed_hosts";
+    Error::invalid_request(message).with_status(421).with_retry(false).into()
+}
+
+/// Tells the log of an attempt, with the address it came from.
+fn warn_of(event: &'static str, request: &Request, reason: &'static str) {
+    let extensions = request.extensions();
+    let address = extensions.get::<Peer>().map(|peer| tracing::field::display(peer.0));
+    let id = extensions.get::<Log>().map(Log::id);
+    tracing::warn!(
+        { field::SECURITY_EVENT } = event,
+        { field::CLIENT_ADDRESS } = address,
+        { field::REQUEST_ID } = id,
+        reason,
+        "request refused"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+    use crate::secret::{ClientKey, ExposeSecret as _, digest};
+
+    fn keys() -> ClientKeys {
+        [("alice", "key-a"), ("bob", "key-b")]
+            .map(|(id, key)| ClientKey { id: id.to_owned(), digest: digest(key) })
+            .into_iter()
+            .collect()
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn one_valid_key_in_either_header_is_enough() {
+        let check = |pairs: &[(&'static str, &str)], expected: Result<&str, Denied>| {
+            let caller = authenticate(Auth::Keys, &keys(), &headers(pairs));
+            let id = caller.map(|caller| caller.id.unwrap());
+            assert_eq!(id.as_deref().map_err(|denied| *denied), expected, "{pairs:?}");
+        };
+        check(&[("x-api-key", "key-a")], Ok("alice"));
+        check(&[("authorization", "Bearer key-b")], Ok("bob"));
+        check(&[("authorization", "bEARER   key-b ")], Ok("bob"));
+        check(&[("x-api-key", "wrong"), ("authorization", "Bearer key-b")], Ok("bob"));
+        check(&[("x-api-key", "key-a"), ("authorization", "Bearer wrong")], Ok("alice"));
+        check(&[("x-api-key", "key-ab")], Err(Denied::Unknown));
+        check(&[("authorization", "Basic key-a")], Err(Denied::Missing));
+        check(&[("x-api-key", "")], Err(Denied::Missing));
+        check(&[], Err(Denied::Missing));
+    }
+
+    #[test]
+    fn without_configured_keys_nobody_is_let_in() {
+        let denied = authenticate(Auth::Keys, &ClientKeys::default(), &headers(&[("x-api-key", "a")]));
+        assert_eq!(denied.unwrap_err(), Denied::Unknown);
+    }
+
+    #[test]
+    fn passthrough_takes_the_clients_key_along() {
+        let none = ClientKeys::default();
+        let caller =
+            authenticate(Auth::Passthrough, &none, &headers(&[("authorization", "Bearer sk-1")])).unwrap();
+        assert_eq!(caller.upstream_key.unwrap().expose_secret(), "sk-1");
+        assert_eq!(authenticate(Auth::Passthrough, &none, &headers(&[])).unwrap_err(), Denied::Missing);
+    }
+
+    #[test]
+    fn only_own_names_count_as_host() {
+        let allowed = ["gateway.lan".to_owned()];
+        let check = |uri: &str, host: Option<&str>, expected: bool| {
+            let mut request = Request::builder().uri(uri);
+            if let Some(host) = host {
+                request = request.header("host", host);
+            }
+            let request = request.body(Body::empty()).unwrap();
+            assert_eq!(host_allowed(&request, &allowed), expected, "{uri} {host:?}");
+        };
+        for host in ["localhost", "LOCALHOST:1", "127.0.0.1:8082", "[::1]", "[::1]:8082", "gateway.lan:80"] {
+            check("/", Some(host), true);
+        }
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:8082",
+            "::1",
+            "",
+            "localhost:8a",
+        ] {
+            check("/", Some(host), false);
+        }
+        check("/", None, false);
+        check("http://localhost:1/", None, true);
+        check("http://evil.example/", Some("localhost"), false);
+    }
+}

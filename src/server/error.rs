@@ -1,0 +1,162 @@
+//! [`ApiError`], the only failure that becomes an HTTP response, and the envelope it is sent in.
+
+use std::any::Any;
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+
+use super::request_log::End;
+use crate::{
+    protocol::anthropic::error::{Error, ErrorDetails, ErrorKind},
+    upstream,
+};
+
+/// A failure on its way to the client.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiError {
+    pub(crate) error: Error,
+    /// What the access line says about it.
+    pub(crate) end: End,
+}
+
+impl ApiError {
+    /// The upstream's fault.
+    pub(crate) fn upstream(error: Error) -> Self {
+        let end = if error.kind == ErrorKind::Timeout { End::Timeout } else { End::UpstreamError };
+        Self { error, end }
+    }
+
+    /// Too much to do: come back in a second.
+    pub(crate) fn shed(message: &str) -> Self {
+        let mut error = Error::new(ErrorKind::Overloaded, message);
+        error.retry_after_seconds = Some(1);
+        Self { error, end: End::Shed }
+    }
+
+    /// The server stops before the answer was complete.
+    pub(crate) fn stopping() -> Self {
+        Self::shed("the gateway is being stopped; try again")
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::NotFound, message).into()
+    }
+
+    /// A compressed request body.
+    pub(crate) fn compressed(encoding: &str) -> Self {
+        let mut error = Error::invalid_request(format!(
+            "content-encoding {encoding:?} is not supported for requests; send the body uncompressed"
+        ));
+        let error_code = "request_body_encoding_unsupported";
+        error.details = Some(ErrorDetails { error_code, unsupported: &[] });
+        error.into()
+    }
+
+    /// The answer to a request whose handler panicked; a bug here. The text of the panic is for the log only.
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        tracing::error!(
+            panic = text.unwrap_or("unknown"),
+            "a request handler panicked; please report this bug"
+        );
+        let error = Error::new(ErrorKind::Api, "internal error of the gateway; its log says more");
+        Self { error, end: End::Panicked }
+    }
+}
+
+/// The client's fault, unless it says otherwise.
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        Self { error, end: End::Refused }
+    }
+}
+
+impl From<upstream::Error> for ApiError {
+    fn from(error: upstream::Error) -> Self {
+        let kind = match error {
+            upstream::Error::Timeout { .. } => ErrorKind::Timeout,
+            _ => ErrorKind::Api,
+        };
+        let message = error.to_string();
+        match error {
+            upstream::Error::UnusableKey | upstream::Error::Setup(_) => {
+                Self::upstream(Error::new(kind, message).with_retry(false))
+            }
+            upstream::Error::Timeout { .. } => Self::upstream(Error::new(kind, message)),
+            _ => Self::upstream(Error::new(kind, message).with_status(502)),
+        }
+    }
+}
+
+/// Without a body: only [`finish`] knows the request's id, which belongs into it.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Gives a response its `request-id`, and a failure its envelope and headers.
+pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
+    if let Some(ApiError { error, .. }) = response.extensions_mut().remove::<ApiError>() {
+        let envelope = serde_json::to_vec(&error.envelope(Some(request_id))).unwrap_or_default();
+        *response.body_mut() = Body::from(envelope);
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_LENGTH);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(seconds) = error.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        // The SDKs obey any wait; beyond a minute a person should hear of it instead.
+        let too_long = error.retry_after_seconds.is_some_and(|seconds| seconds > 60);
+        if let Some(retry) = error.should_retry.or(too_long.then_some(false)) {
+            let value = if retry { "true" } else { "false" };
+            headers.insert("x-should-retry", HeaderValue::from_static(value));
+        }
+    }
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert("request-id", id);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_failure_gets_envelope_and_headers() {
+        let mut error = Error::new(ErrorKind::RateLimit, "slow down");
+        error.retry_after_seconds = Some(61);
+        let response = finish(ApiError::from(error).into_response(), "req_1");
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.headers()["retry-after"], "61");
+        assert_eq!(response.headers()["x-should-retry"], "false");
+        assert_eq!(response.headers()["request-id"], "req_1");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let expected = r#"{"type":"error","error":{"type":"rate_limit_error","message":"slow down"},"request_id":"req_1"}"#;
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn failures_of_the_upstream_are_not_the_clients() {
+        let host = || "h".to_owned();
+        let broken = ApiError::from(upstream::Error::Broken { host: host() });
+        assert_eq!(
+            (broken.error.status, broken.error.kind, broken.end),
+            (502, ErrorKind::Api, End::UpstreamError)
+        );
+        let limit = std::time::Duration::from_secs(1);
+        let waiting = upstream::Waiting::FirstByte;
+        let late = ApiError::from(upstream::Error::Timeout { host: host(), waiting, limit });
+        assert_eq!((late.error.status, late.error.kind, late.end), (504, ErrorKind::Timeout, End::Timeout));
+    }
+}

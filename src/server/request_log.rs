@@ -1,0 +1,255 @@
+//! One line per request: ids, models, status, times, tokens, how it ended. Never a body, never a key.
+//!
+//! The line is written when the answer's last byte was handed over, or when the client went away before; the
+//! drop of [`Line`] does both, so that no way out of a handler can forget it.
+
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::Body,
+    extract::{MatchedPath, Request},
+    middleware::Next,
+    response::Response,
+};
+use bytes::Bytes;
+use http::Method;
+use http_body::{Body as _, Frame, SizeHint};
+
+use super::error::{self, ApiError};
+use crate::{protocol::anthropic::response::Usage, secret, telemetry::field, translate::report::Report};
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The answer is whole.
+    Complete,
+    /// The client went away.
+    ClientClosed,
+    /// The upstream failed.
+    UpstreamError,
+    /// Somebody took too long.
+    Timeout,
+    /// There was too much to do.
+    Shed,
+    /// The request was wrong, or not allowed.
+    Refused,
+    /// A bug here.
+    Panicked,
+}
+
+impl End {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::ClientClosed => "client_closed",
+            Self::UpstreamError => "upstream_error",
+            Self::Timeout => "timeout",
+            Self::Shed => "shed",
+            Self::Refused => "refused",
+            Self::Panicked => "panicked",
+        }
+    }
+}
+
+/// What a handler adds to the line. Clones write into the same line.
+#[derive(Debug, Clone)]
+pub(crate) struct Log {
+    id: Arc<str>,
+    started: Instant,
+    notes: Arc<Mutex<Notes>>,
+}
+
+/// What is known of a request beside its head.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Notes {
+    pub(crate) client_id: Option<String>,
+    pub(crate) model_requested: Option<String>,
+    pub(crate) model_upstream: Option<String>,
+    pub(crate) upstream_name: Option<String>,
+    pub(crate) upstream_request_id: Option<String>,
+    pub(crate) stream: Option<bool>,
+    /// Time to the first content.
+    pub(crate) ttft: Option<Duration>,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) retries: Option<u32>,
+    /// Names of what the translation lost.
+    pub(crate) lossy: Option<String>,
+    /// Why the model stopped.
+    pub(crate) stop_reason: Option<String>,
+    pub(crate) end: Option<End>,
+    status: Option<u16>,
+}
+
+impl Notes {
+    /// Adds the names of what was lost, hints left out.
+    pub(crate) fn add_lossy(&mut self, report: &Report) {
+        if let Some(names) = report.header() {
+            let before = self.lossy.take().map_or_else(String::new, |before| before + ",");
+            self.lossy = Some(before + &names);
+        }
+    }
+}
+
+impl Log {
+    fn new() -> Self {
+        Self { id: secret::request_id().into(), started: Instant::now(), notes: Arc::default() }
+    }
+
+    /// The request's id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Adds to the line.
+    pub(crate) fn note(&self, note: impl FnOnce(&mut Notes)) {
+        note(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Notes that content begins to flow; the first time counts.
+    pub(crate) fn note_first_content(&self) {
+        let elapsed = self.started.elapsed();
+        self.note(|notes| {
+            notes.ttft.get_or_insert(elapsed);
+        });
+    }
+}
+
+/// The address of the client, put into the request by the accept loop.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// Gives each request its id, each answer its envelope, and the log its line.
+pub(crate) async fn layer(mut request: Request, next: Next) -> Response {
+    let log = Log::new();
+    let line = Line::new(&request, log.clone());
+    request.extensions_mut().insert(log.clone());
+    let response = next.run(request).await;
+    if let Some(failure) = response.extensions().get::<ApiError>() {
+        log.note(|notes| notes.end = notes.end.or(Some(failure.end)));
+    }
+    let response = error::finish(response, log.id());
+    log.note(|notes| notes.status = Some(response.status().as_u16()));
+    response.map(|body| Body::new(Logged { body, line }))
+}
+
+/// The line, written when it is dropped.
+struct Line {
+    log: Log,
+    method: Method,
+    route: Option<String>,
+    peer: Option<SocketAddr>,
+    /// The answer was handed over to its end.
+    delivered: bool,
+}
+
+impl Line {
+    fn new(request: &Request, log: Log) -> Self {
+        let extensions = request.extensions();
+        Self {
+            log,
+            method: request.method().clone(),
+            route: extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned()),
+            peer: extensions.get::<Peer>().map(|peer| peer.0),
+            delivered: false,
+        }
+    }
+
+    /// Probes ask every few seconds.
+    fn is_routine(&self) -> bool {
+        self.method == Method::HEAD
+            || self.route.as_deref().is_some_and(|route| route == "/" || route.starts_with("/health"))
+    }
+}
+
+/// The level must be a constant, so this cannot be a function.
+macro_rules! write_line {
+    ($level:ident, $line:expr, $notes:expr) => {{
+        let (line, notes) = ($line, $notes);
+        let usage = notes.usage.as_ref();
+        let input = |usage: &Usage| {
+            usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens
+        };
+        let end = notes.end.unwrap_or(if line.delivered { End::Complete } else { End::ClientClosed });
+        tracing::event!(
+            tracing::Level::$level,
+            { field::REQUEST_ID } = &*line.log.id,
+            { field::CLIENT_ID } = notes.client_id.as_deref(),
+            { field::CLIENT_ADDRESS } = line.peer.map(tracing::field::display),
+            method = line.method.as_str(),
+            { field::ROUTE } = line.route.as_deref().unwrap_or("unknown"),
+            { field::MODEL_REQUESTED } = notes.model_requested.as_deref(),
+            { field::MODEL_UPSTREAM } = notes.model_upstream.as_deref(),
+            { field::UPSTREAM_NAME } = notes.upstream_name.as_deref(),
+            { field::UPSTREAM_REQUEST_ID } = notes.upstream_request_id.as_deref(),
+            { field::STATUS } = notes.status,
+            { field::STREAM } = notes.stream,
+            { field::TTFT_MS } = notes.ttft.map(milliseconds),
+            { field::DURATION_MS } = milliseconds(line.log.started.elapsed()),
+            { field::INPUT_TOKENS } = usage.map(input),
+            { field::OUTPUT_TOKENS } = usage.map(|usage| usage.output_tokens),
+            { field::CACHED_TOKENS } = usage.map(|usage| usage.cache_read_input_tokens),
+            { field::RETRIES } = notes.retries,
+            stop_reason = notes.stop_reason.as_deref(),
+            lossy = notes.lossy.as_deref(),
+            { field::END } = end.as_str(),
+            "request"
+        );
+    }};
+}
+impl Drop for Line {
+    fn drop(&mut self) {
+        let notes = std::mem::take(&mut *self.log.notes.lock().unwrap_or_else(PoisonError::into_inner));
+        if self.is_routine() {
+            write_line!(DEBUG, self, notes);
+        } else {
+            write_line!(INFO, self, notes);
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The answer's body, which carries the line to its end.
+struct Logged {
+    body: Body,
+    line: Line,
+}
+
+impl http_body::Body for Logged {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.line.delivered = true;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        // Empty bodies are never asked for.
+        self.line.delivered |= self.body.is_end_stream();
+    }
+}

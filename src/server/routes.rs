@@ -1,0 +1,15 @@
+//! What becomes of a request, one module per endpoint.
+
+pub(super) mod count_tokens;
+pub(super) mod health;
+pub(super) mod messages;
+pub(super) mod models;
+pub(super) mod root;
+
+use url::form_urlencoded;
+
+/// The first value of that name in a query; unknown names are nobody's mistake.
+fn query_value(query: Option<&str>, name: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query?.as_bytes());
+    pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}

@@ -1,0 +1,46 @@
+//! `POST /v1/messages/count_tokens`: how many input tokens a request has, counted here.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json,
+    extract::{Request, State},
+};
+use serde::Serialize;
+
+use super::messages::{options, parse};
+use crate::{
+    protocol::anthropic::error::{Error, ErrorKind},
+    server::{error::ApiError, limits, request_log::Log, state::Shared},
+    translate::{messages_via_chat, tokens},
+};
+
+/// The answer; it has no other member.
+#[derive(Debug, Serialize)]
+pub(crate) struct Count {
+    input_tokens: u64,
+}
+
+/// `POST /v1/messages/count_tokens`.
+pub(crate) async fn count(
+    State(shared): State<Arc<Shared>>,
+    Extension(log): Extension<Log>,
+    request: Request,
+) -> Result<Json<Count>, ApiError> {
+    limits::require_json(request.headers())?;
+    let slot = shared.slots.take().await?;
+    let (head, body) = request.into_parts();
+    let body = limits::read_body(&head.headers, body, &shared.config.limits).await?;
+    // The tables of the tokenizer take megabytes and milliseconds.
+    let counted = tokio::task::spawn_blocking(move || {
+        let mut request = parse(&shared, &log, &body)?.request;
+        request.max_tokens = Some(1);
+        let options = options(&shared, &log, &request.model, None);
+        let translated = messages_via_chat::request(request, &options)?;
+        drop(slot);
+        Ok(tokens::count(&translated.body))
+    });
+    let crashed = |_| Error::new(ErrorKind::Api, "internal error of the gateway; its log says more");
+    let input_tokens = counted.await.map_err(crashed)?.map_err(|error: Error| ApiError::from(error))?;
+    Ok(Json(Count { input_tokens }))
+}

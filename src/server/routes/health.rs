@@ -1,0 +1,107 @@
+//! `/health`, `/health/ready`, `/health/live`: for load balancers and people.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{RawQuery, State},
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+
+use super::query_value;
+use crate::server::{
+    auth,
+    state::{Finding, Shared},
+};
+
+/// What `/health` and `/health/live` say.
+#[derive(Debug, Serialize)]
+pub(crate) struct Live {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uptime_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_bytes: Option<u64>,
+}
+
+/// `GET /health`.
+pub(crate) async fn health() -> Json<Live> {
+    Json(Live { status: "ok", uptime_seconds: None, memory_bytes: None })
+}
+
+/// `GET /health/live`.
+pub(crate) async fn live(State(shared): State<Arc<Shared>>) -> Json<Live> {
+    Json(Live {
+        status: "ok",
+        uptime_seconds: Some(shared.started.elapsed().as_secs()),
+        memory_bytes: resident_bytes(),
+    })
+}
+
+/// What `/health/ready` says.
+#[derive(Debug, Serialize)]
+struct Ready {
+    status: &'static str,
+    upstream: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+}
+
+/// For those who have a key.
+#[derive(Debug, Serialize)]
+struct Details {
+    name: String,
+    host: String,
+    failure: Option<String>,
+    checked_seconds_ago: Option<u64>,
+}
+
+/// `GET /health/ready`: whether requests should come here. `?upstream=required` makes a failing upstream count,
+/// and asks it if nothing is known.
+pub(crate) async fn ready(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let required = query_value(query.as_deref(), "upstream").as_deref() == Some("required");
+    let finding = if required { shared.health.current(&shared.upstream).await } else { shared.health.last() };
+    let upstream = word(finding.as_ref());
+    let status = match () {
+        () if shared.stopping.is_draining() => "draining",
+        () if required && upstream != "ok" => "failing",
+        () => "ok",
+    };
+    let server = &shared.config.server;
+    let known = auth::authenticate(server.auth, &server.client_keys, &headers).is_ok();
+    let answer = Ready { status, upstream, details: known.then(|| details(&shared, finding)) };
+    let code = if status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(answer)).into_response()
+}
+
+fn word(finding: Option<&Finding>) -> &'static str {
+    match finding {
+        None => "unknown",
+        Some(Finding { failure: None, .. }) => "ok",
+        Some(Finding { failure: Some(_), .. }) => "failing",
+    }
+}
+
+fn details(shared: &Shared, finding: Option<Finding>) -> Details {
+    let settings = &shared.config.upstream;
+    Details {
+        name: settings.name.clone(),
+        host: settings.base_url.host_str().unwrap_or_default().to_owned(),
+        checked_seconds_ago: finding.as_ref().map(|finding| finding.at.elapsed().as_secs()),
+        failure: finding.and_then(|finding| finding.failure),
+    }
+}
+
+/// The memory this process holds, where the system tells (Linux).
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}

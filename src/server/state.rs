@@ -1,0 +1,171 @@
+//! What all requests share.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Mutex as AsyncMutex, watch};
+
+use super::limits::Slots;
+use crate::{
+    config::Config,
+    upstream::{self, Upstream},
+};
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The configuration.
+    pub(crate) config: Config,
+    /// The way to the upstream.
+    pub(crate) upstream: Upstream,
+    /// Places for requests that are translated.
+    pub(crate) slots: Slots,
+    /// How the upstream is.
+    pub(crate) health: Health,
+    /// When serving began.
+    pub(crate) started: Instant,
+    /// The end that is near.
+    pub(crate) stopping: Stopping,
+    /// The most tokens that an upstream model answers with, where the configuration says so.
+    max_output_tokens: HashMap<String, u64>,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config) -> Result<Self, upstream::Error> {
+        let rules = config.models.rules();
+        let limited = rules
+            .iter()
+            .filter_map(|(_, _, target)| Some((target.model.clone(), target.max_output_tokens?)))
+            .collect();
+        Ok(Self {
+            upstream: Upstream::new(&config.upstream, &config.limits)?,
+            slots: Slots::new(config.limits.max_concurrent_requests),
+            health: Health::default(),
+            started: Instant::now(),
+            stopping: Stopping::default(),
+            max_output_tokens: limited,
+            config,
+        })
+    }
+
+    /// The most tokens that this upstream model answers with, if the configuration says so.
+    pub(crate) fn max_output_tokens(&self, model: &str) -> Option<u64> {
+        self.max_output_tokens.get(model).copied().or(self.config.upstream.max_output_tokens)
+    }
+}
+
+/// How the upstream is, learnt from what it answered to clients, or from its list of models.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    last: Mutex<Option<Finding>>,
+    /// One asks, the others wait for the answer.
+    asking: AsyncMutex<()>,
+}
+
+/// What was learnt last.
+#[derive(Debug, Clone)]
+pub(crate) struct Finding {
+    /// What is wrong; `None` when nothing is.
+    pub(crate) failure: Option<String>,
+    /// When it was learnt.
+    pub(crate) at: Instant,
+}
+
+/// A finding stays true for so long when somebody insists on knowing.
+const FRESH: Duration = Duration::from_secs(30);
+/// For the list of models.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl Health {
+    /// Notes an answer. What blames the client, even by 429, comes from an upstream that works.
+    pub(crate) fn note_status(&self, status: u16) {
+        let failure = match status {
+            401 | 500.. => Some(format!("answered with {status}")),
+            _ => None,
+        };
+        self.note(failure);
+    }
+
+    /// Notes that there was no answer.
+    pub(crate) fn note_error(&self, error: &upstream::Error) {
+        self.note(Some(error.to_string()));
+    }
+
+    fn note(&self, failure: Option<String>) {
+        let finding = Finding { failure, at: Instant::now() };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(finding);
+    }
+
+    /// What was learnt last.
+    pub(crate) fn last(&self) -> Option<Finding> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was learnt lately; if nothing was, asks for the list of models.
+    pub(crate) async fn current(&self, upstream: &Upstream) -> Option<Finding> {
+        let fresh = |finding: &Finding| finding.at.elapsed() < FRESH;
+        let _one = self.asking.lock().await;
+        if let Some(finding) = self.last().filter(fresh) {
+            return Some(finding);
+        }
+        match upstream.list_models(None, PATIENCE).await {
+            Ok(listing) => self.note_status(if listing.status == 501 { 404 } else { listing.status }),
+            Err(error) => self.note_error(&error),
+        }
+        self.last()
+    }
+}
+
+/// Whether the server stops, and whether what still runs must end now.
+#[derive(Debug)]
+pub(crate) struct Stopping {
+    draining: AtomicBool,
+    cut: watch::Sender<bool>,
+}
+
+impl Default for Stopping {
+    fn default() -> Self {
+        Self { draining: AtomicBool::new(false), cut: watch::Sender::new(false) }
+    }
+}
+
+impl Stopping {
+    /// No longer ready for new requests.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether new requests should go elsewhere.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Ends what still runs.
+    pub(crate) fn cut(&self) {
+        self.cut.send_replace(true);
+    }
+
+    /// Something that knows when to end.
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline(self.cut.subscribe())
+    }
+}
+
+/// Knows when what still runs must end.
+#[derive(Debug)]
+pub(crate) struct Deadline(watch::Receiver<bool>);
+
+impl Deadline {
+    /// Waits for it.
+    pub(crate) async fn passed(&mut self) {
+        if self.0.wait_for(|cut| *cut).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
