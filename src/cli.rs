@@ -52,6 +52,7 @@ Examples:
   aiapiproxy check
   aiapiproxy convert request.json --pretty";
 
+#[expect(clippy::doc_markdown, reason = "the docs are the help text, which is no markdown")]
 /// What every command understands.
 #[derive(Debug, clap::Args)]
 struct GlobalArgs {
@@ -59,17 +60,19 @@ struct GlobalArgs {
     ///
     /// Otherwise the first of these that exists is read: the file that $AIAPIPROXY_CONFIG names,
     /// aiapiproxy/config.toml in the platform's configuration directory, /etc/aiapiproxy/config.toml.
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, help_heading = GLOBAL)]
     config: Option<PathBuf>,
     /// Take every known variable that the environment does not set from this file
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, help_heading = GLOBAL)]
     env_file: Option<PathBuf>,
     /// When to use colours
     ///
     /// `auto` means on a terminal; NO_COLOR and CLICOLOR_FORCE are honoured.
-    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true, help_heading = GLOBAL)]
     color: Color,
 }
+
+const GLOBAL: &str = "Options of every command";
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -191,16 +191,23 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 /// The calls into the server.
 mod engine {
-    use super::{Config, Exit, Failure, Result, TcpListener, Url};
+    use super::{Config, Exit, Failure, Result, TcpListener, Url, WrapErr};
+    use crate::server::{self, shutdown};
 
     /// Starts the embedded upstream and returns its base URL.
+    #[expect(clippy::unused_async, reason = "the demo will wait for its listener")]
     pub(super) async fn start_demo() -> Result<Url> {
         Err(Failure::new(Exit::Internal, "the demo is not connected yet").into())
     }
 
     /// Serves until a signal.
-    pub(super) async fn serve(_config: Config, _listener: TcpListener) -> Result<Exit> {
-        Err(Failure::new(Exit::Internal, "the server is not connected yet").into())
+    pub(super) async fn serve(config: Config, listener: TcpListener) -> Result<Exit> {
+        let shutdown = shutdown::on_signals()
+            .wrap_err_with(|| Failure::new(Exit::Internal, "cannot listen to signals"))?;
+        // The configuration was checked, so what is wrong now is wrong with the upstream's part of it.
+        let ended = server::run(config, listener, shutdown).await;
+        let summary = ended.map_err(|error| Failure::from_lines(Exit::Config, &error.to_string()))?;
+        Ok(if summary.forced { Exit::Interrupted } else { Exit::Success })
     }
 }
 

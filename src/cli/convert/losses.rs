@@ -81,8 +81,10 @@ impl Losses {
             1 => "one thing".to_owned(),
             count => format!("{count} things"),
         };
-        let failure = bad_data(format!("--strict: the conversion would lose or change {things}"));
-        let failure = lost().next().map_or_else(|| failure.clone(), |first| failure.why(first.to_string()));
+        let mut failure = bad_data(format!("--strict: the conversion would lose or change {things}"));
+        if let Some(first) = lost().next() {
+            failure = failure.why(first.to_string());
+        }
         Some(failure.mend("--report lists all of it; without --strict it is converted nevertheless"))
     }
 

@@ -156,9 +156,8 @@ mod tests {
     fn a_directory_that_is_not_there_is_no_place_for_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let target = Target::new(Some(folder.path().join("missing/out.json")));
-        for error in [target.open_whole().err().unwrap()] {
-            assert_eq!(error.downcast_ref::<Failure>().unwrap().exit(), Exit::CannotCreate);
-        }
+        let error = target.open_whole().err().unwrap();
+        assert_eq!(error.downcast_ref::<Failure>().unwrap().exit(), Exit::CannotCreate);
     }
 
     #[cfg(unix)]
