@@ -56,3 +56,6 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> R
     let router = router::router(Arc::clone(&shared));
     Ok(accept::serve(listener, router, shared, shutdown).await)
 }
+
+#[cfg(test)]
+mod tests;

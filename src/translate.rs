@@ -11,7 +11,11 @@
 mod arguments;
 pub mod context;
 mod delta;
+mod digest;
+mod held_back;
+mod json_object;
 mod json_scanner;
+mod json_schema;
 pub mod message_explode;
 pub mod message_fold;
 mod message_writer;

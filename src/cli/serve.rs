@@ -21,7 +21,9 @@ use crate::{
         log::Format,
         server::{Auth, Server},
     },
-    secret, telemetry,
+    secret,
+    server::demo::Demo,
+    telemetry,
     translate::quirks::Preset,
 };
 
@@ -110,7 +112,8 @@ pub(super) fn run(args: &Args, global: &GlobalArgs) -> Result<Exit> {
 
 async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let demo = if args.demo { Some(engine::start_demo().await?) } else { None };
-    let loaded = load(&sources(args, global, demo))?;
+    let demo_url = demo.as_ref().map(|demo| demo.base_url.clone());
+    let loaded = load(&sources(args, global, demo_url))?;
     let mut config = loaded.config;
     let (listener, address) = bind(&config.server).await?;
     telemetry::init(&config.log).wrap_err_with(|| Failure::new(Exit::Internal, "cannot start logging"))?;
@@ -191,13 +194,14 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 /// The calls into the server.
 mod engine {
-    use super::{Config, Exit, Failure, Result, TcpListener, Url, WrapErr};
-    use crate::server::{self, shutdown};
+    use super::{Config, Demo, Exit, Failure, Result, TcpListener, WrapErr};
+    use crate::server::{self, demo, shutdown};
 
-    /// Starts the embedded upstream and returns its base URL.
-    #[expect(clippy::unused_async, reason = "the demo will wait for its listener")]
-    pub(super) async fn start_demo() -> Result<Url> {
-        Err(Failure::new(Exit::Internal, "the demo is not connected yet").into())
+    /// Starts the embedded upstream.
+    pub(super) async fn start_demo() -> Result<Demo> {
+        demo::start()
+            .await
+            .wrap_err_with(|| Failure::new(Exit::Unavailable, "cannot start the demo upstream"))
     }
 
     /// Serves until a signal.

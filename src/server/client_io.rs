@@ -252,7 +252,7 @@ mod tests {
                 if client.write_all(b"x").await.is_err() {
                     return;
                 }
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                sleep(Duration::from_secs(1)).await;
             }
         };
         let begun = Instant::now();

@@ -115,7 +115,7 @@ pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
         }
         // The SDKs obey any wait; beyond a minute a person should hear of it instead.
         let too_long = error.retry_after_seconds.is_some_and(|seconds| seconds > 60);
-        if let Some(retry) = error.should_retry.or(too_long.then_some(false)) {
+        if let Some(retry) = error.should_retry.or(if too_long { Some(false) } else { None }) {
             let value = if retry { "true" } else { "false" };
             headers.insert("x-should-retry", HeaderValue::from_static(value));
         }

@@ -16,9 +16,7 @@ pub struct Context {
     pub(crate) tool_names: ToolNames,
     /// Tool call ids that stand in the conversation; an answer's ids must differ from them.
     pub(crate) used_tool_ids: HashSet<String>,
-    /// Texts that end the answer.
-    pub(crate) stop_sequences: Vec<String>,
-    /// The upstream was asked to stop at them.
+    /// At most one tool call may come back, and the upstream cannot be told so.
     pub(crate) one_tool_call: bool,
     /// Thinking is not to be shown (`display: "omitted"`).
     pub(crate) omit_thinking: bool,

@@ -1,1 +1,343 @@
-//! Stub.
+//! Writes the events of a message; the only place that opens and closes blocks.
+//!
+//! ```text
+//!            text / thinking / tool_start               message_end
+//!  Between ─────────────────────────────▶ Open(block) ──▶ … ──▶ Ended
+//!     ▲                                      │
+//!     └──────────── another kind ◀───────────┘
+//! ```
+//!
+//! At most one block is open, and indices have no gaps: the SDKs demand it. A tool's block closes only when its
+//! input is a whole object, so whatever comes while it is not (a second call whose pieces alternate with the
+//! first's, text) waits in a queue and is written when its turn comes. Its pieces are checked as they pass: what
+//! a client has been sent is always the beginning of one JSON object.
+
+use super::arguments;
+use super::json_scanner::JsonScanner;
+use super::report::{Kind, Report};
+use crate::protocol::anthropic::response::ContentBlock;
+use crate::protocol::anthropic::stream::{BlockDelta, Event};
+use crate::translate::json_object::empty_object;
+use std::collections::VecDeque;
+use std::mem;
+
+/// The writer.
+#[derive(Debug, Default)]
+pub(crate) struct MessageWriter {
+    open: Option<Block>,
+    next_index: u32,
+    calls: Vec<Call>,
+    queue: VecDeque<Queued>,
+}
+
+/// The open block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Block {
+    Text,
+    Thinking,
+    /// The call of that number.
+    Tool(usize),
+}
+
+/// What waits for the open tool's end.
+#[derive(Debug)]
+enum Queued {
+    Text(String),
+    Thinking(String),
+    /// The call of that number.
+    Tool(usize),
+}
+
+#[derive(Debug)]
+struct Call {
+    id: String,
+    name: String,
+    scanner: JsonScanner,
+    /// Input that has come but not been written.
+    waiting: String,
+    /// Some input has been written.
+    written: bool,
+    /// The input is no object so far; all of it waits for the end.
+    deferred: bool,
+}
+
+/// The input of a tool broke after a part of it had been written: the message cannot be saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BrokenInput;
+
+/// Whether the answer was cut by a limit, so that the last input may be incomplete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// It was.
+    Yes,
+    /// It was not.
+    No,
+}
+
+impl MessageWriter {
+    /// Visible text.
+    pub(crate) fn text(&mut self, text: String, events: &mut Vec<Event>) {
+        if text.is_empty() {
+            return;
+        }
+        if self.is_free() {
+            self.write_text(text, events);
+        } else if let Some(Queued::Text(waiting)) = self.queue.back_mut() {
+            waiting.push_str(&text);
+        } else {
+            self.queue.push_back(Queued::Text(text));
+        }
+    }
+
+    /// Thinking.
+    pub(crate) fn thinking(&mut self, text: String, events: &mut Vec<Event>) {
+        if text.is_empty() {
+            return;
+        }
+        if self.is_free() {
+            self.write_thinking(text, events);
+        } else if let Some(Queued::Thinking(waiting)) = self.queue.back_mut() {
+            waiting.push_str(&text);
+        } else {
+            self.queue.push_back(Queued::Thinking(text));
+        }
+    }
+
+    /// A tool is called. Calls are numbered from 0 in the order of these calls.
+    pub(crate) fn tool_start(&mut self, id: String, name: String, events: &mut Vec<Event>) {
+        let number = self.calls.len();
+        self.calls.push(Call {
+            id,
+            name,
+            scanner: JsonScanner::default(),
+            waiting: String::new(),
+            written: false,
+            deferred: false,
+        });
+        if self.is_free() {
+            self.open_tool(number, events);
+        } else {
+            self.queue.push_back(Queued::Tool(number));
+        }
+    }
+
+    /// A piece of a call's input.
+    pub(crate) fn tool_input(
+        &mut self,
+        number: usize,
+        json: &str,
+        report: &mut Report,
+        events: &mut Vec<Event>,
+    ) {
+        if self.open == Some(Block::Tool(number)) {
+            self.write_input(number, json, report, events);
+            self.settle(report, events);
+        } else if let Some(call) = self.calls.get_mut(number) {
+            if call.scanner.is_done() {
+                surplus(json, report);
+            } else {
+                call.waiting.push_str(json);
+            }
+        }
+    }
+
+    /// Number of calls so far.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Whether any block has been begun.
+    pub(crate) fn has_blocks(&self) -> bool {
+        self.next_index > 0
+    }
+
+    /// Nothing more will come: writes what waits and closes the last block.
+    ///
+    /// # Errors
+    /// [`BrokenInput`]: the message must end in an error.
+    pub(crate) fn close(
+        &mut self,
+        cut: Cut,
+        report: &mut Report,
+        events: &mut Vec<Event>,
+    ) -> Result<(), BrokenInput> {
+        loop {
+            if let Some(Block::Tool(number)) = self.open {
+                self.complete_input(number, cut, report, events)?;
+            }
+            self.close_block(events);
+            let Some(next) = self.queue.pop_front() else { return Ok(()) };
+            self.write_queued(next, report, events);
+        }
+    }
+
+    /// Whether another block may begin now.
+    fn is_free(&self) -> bool {
+        self.queue.is_empty() && self.is_complete()
+    }
+
+    /// Whether the open block may close now.
+    fn is_complete(&self) -> bool {
+        match self.open {
+            Some(Block::Tool(number)) => self.calls.get(number).is_none_or(|call| call.scanner.is_done()),
+            _ => true,
+        }
+    }
+
+    /// Writes from the queue as long as the open block may close.
+    fn settle(&mut self, report: &mut Report, events: &mut Vec<Event>) {
+        while self.is_complete()
+            && let Some(next) = self.queue.pop_front()
+        {
+            self.write_queued(next, report, events);
+        }
+    }
+
+    fn write_queued(&mut self, queued: Queued, report: &mut Report, events: &mut Vec<Event>) {
+        match queued {
+            Queued::Text(text) => self.write_text(text, events),
+            Queued::Thinking(text) => self.write_thinking(text, events),
+            Queued::Tool(number) => {
+                self.open_tool(number, events);
+                let waiting = self.calls.get_mut(number).map(|call| mem::take(&mut call.waiting));
+                self.write_input(number, &waiting.unwrap_or_default(), report, events);
+            }
+        }
+    }
+
+    fn write_text(&mut self, text: String, events: &mut Vec<Event>) {
+        if self.open != Some(Block::Text) {
+            self.open_block(Block::Text, ContentBlock::Text { text: String::new() }, events);
+        }
+        self.delta(BlockDelta::TextDelta { text }, events);
+    }
+
+    fn write_thinking(&mut self, thinking: String, events: &mut Vec<Event>) {
+        if self.open != Some(Block::Thinking) {
+            let block = ContentBlock::Thinking { thinking: String::new(), signature: String::new() };
+            self.open_block(Block::Thinking, block, events);
+        }
+        self.delta(BlockDelta::ThinkingDelta { thinking }, events);
+    }
+
+    fn open_tool(&mut self, number: usize, events: &mut Vec<Event>) {
+        let Some(call) = self.calls.get_mut(number) else { return };
+        let block = ContentBlock::ToolUse {
+            id: mem::take(&mut call.id),
+            name: mem::take(&mut call.name),
+            input: empty_object(),
+        };
+        self.open_block(Block::Tool(number), block, events);
+    }
+
+    /// Writes what of a piece surely belongs to one JSON object.
+    fn write_input(&mut self, number: usize, json: &str, report: &mut Report, events: &mut Vec<Event>) {
+        let Some(call) = self.calls.get_mut(number) else { return };
+        let json = if call.scanner.is_untouched() { json.trim_start() } else { json };
+        if json.is_empty() {
+            return;
+        }
+        if call.deferred || call.scanner.is_untouched() && !json.starts_with('{') {
+            call.deferred = true;
+            call.waiting.push_str(json);
+            return;
+        }
+        if call.scanner.is_done() {
+            surplus(json, report);
+            return;
+        }
+        if call.scanner.is_broken() {
+            return;
+        }
+        let before = call.scanner.clone();
+        let mut piece = String::with_capacity(json.len());
+        let read = call.scanner.push(json, &mut piece);
+        if call.scanner.is_broken() && !call.written {
+            call.scanner = before;
+            call.deferred = true;
+            call.waiting.push_str(json);
+            return;
+        }
+        if call.scanner.is_done() {
+            piece.truncate(piece.trim_end().len());
+            surplus(json.get(read..).unwrap_or_default(), report);
+        }
+        if !piece.is_empty() {
+            call.written = true;
+            self.delta(BlockDelta::InputJsonDelta { partial_json: piece }, events);
+        }
+    }
+
+    /// Makes the open tool's input one whole object, if that invents nothing.
+    fn complete_input(
+        &mut self,
+        number: usize,
+        cut: Cut,
+        report: &mut Report,
+        events: &mut Vec<Event>,
+    ) -> Result<(), BrokenInput> {
+        let Some(call) = self.calls.get_mut(number) else { return Ok(()) };
+        if call.scanner.is_done() || cut == Cut::Yes && !call.deferred {
+            return Ok(());
+        }
+        if call.deferred {
+            // Nothing of it has been written. A cut input that is no object stays empty: its rest is unknown.
+            let waiting = mem::take(&mut call.waiting);
+            let repaired = arguments::complete(&waiting);
+            if cut == Cut::No || arguments::is_complete(&waiting) {
+                if let Some(reason) = repaired.repair {
+                    report.add(input_pointer(number), Kind::Repaired, reason);
+                }
+                let partial_json = String::from(Box::<str>::from(repaired.json));
+                self.delta(BlockDelta::InputJsonDelta { partial_json }, events);
+            }
+            return Ok(());
+        }
+        if call.scanner.is_untouched() {
+            return Ok(());
+        }
+        match call.scanner.closers() {
+            Some(closers) => {
+                report.add(input_pointer(number), Kind::Repaired, "closing brackets were missing");
+                self.delta(BlockDelta::InputJsonDelta { partial_json: closers }, events);
+                Ok(())
+            }
+            None => Err(BrokenInput),
+        }
+    }
+
+    fn open_block(&mut self, block: Block, content_block: ContentBlock, events: &mut Vec<Event>) {
+        self.close_block(events);
+        self.open = Some(block);
+        events.push(Event::ContentBlockStart { index: self.next_index, content_block });
+        self.next_index += 1;
+    }
+
+    fn close_block(&mut self, events: &mut Vec<Event>) {
+        if self.open.take().is_some() {
+            events.push(Event::ContentBlockStop { index: self.next_index - 1 });
+        }
+    }
+
+    fn delta(&mut self, delta: BlockDelta, events: &mut Vec<Event>) {
+        events.push(Event::ContentBlockDelta { index: self.next_index.saturating_sub(1), delta });
+    }
+
+    /// A block without text, for an answer that has none: Claude Code repeats a request whose answer is empty.
+    pub(crate) fn empty_text(&mut self, events: &mut Vec<Event>) {
+        self.open_block(Block::Text, ContentBlock::Text { text: String::new() }, events);
+        self.close_block(events);
+    }
+}
+
+/// Input that came after a whole object.
+fn surplus(json: &str, report: &mut Report) {
+    if !json.trim().is_empty() {
+        let reason = "text after the arguments was dropped";
+        report.add("/choices/0/message/tool_calls", Kind::Repaired, reason);
+    }
+}
+
+fn input_pointer(number: usize) -> String {
+    format!("/choices/0/message/tool_calls/{number}/function/arguments")
+}

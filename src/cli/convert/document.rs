@@ -21,7 +21,7 @@ use crate::{
     translate::{
         message_explode::explode,
         messages_via_chat::{self, UpstreamAnswer},
-        report::{Kind as LossKind, Report},
+        report::Report,
     },
 };
 
@@ -104,15 +104,8 @@ pub(super) fn convert(
 fn request(document: &[u8], name: &str, settings: &Settings) -> Result<Converted, Failure> {
     let parsed = Request::parse(document).map_err(|error| refused(name, &error))?;
     let options = settings.options(&parsed.request.model);
-    let translated =
-        messages_via_chat::request(parsed.request, &options).map_err(|error| refused(name, &error))?;
-    let mut report = Report::default();
-    if parsed.repaired_surrogates > 0 {
-        let reason = format!("lone surrogates became U+FFFD ({} of them)", parsed.repaired_surrogates);
-        report.add("", LossKind::Repaired, reason);
-    }
-    report.extend(translated.report);
-    Ok(Converted { text: Text::Json(json(&translated.body)?), report })
+    let translated = messages_via_chat::request(parsed, &options).map_err(|error| refused(name, &error))?;
+    Ok(Converted { text: Text::Json(json(&translated.body)?), report: translated.report })
 }
 
 fn response(
@@ -129,7 +122,7 @@ fn response(
 fn error(document: &[u8], members: Option<&Members<'_>>, settings: &Settings) -> Result<Converted, Failure> {
     let status = settings.status.or_else(|| members.and_then(stated_status)).unwrap_or(UNSTATED_STATUS);
     let answer = UpstreamAnswer { status, body: document, ..UpstreamAnswer::default() };
-    let mut error = messages_via_chat::error(&answer, settings.upstream(), settings.upstream_model());
+    let mut error = messages_via_chat::error(&answer, settings.upstream());
     error.message = mask_keys(&error.message, &[]).into_owned();
     Ok(Converted { text: Text::Json(json(&error.envelope(None))?), report: Report::default() })
 }

@@ -61,9 +61,9 @@ impl Settings {
         if let Some(path) = &args.request {
             let body = input::read_file(path)?;
             let in_file = |error: Error| refused(&path.display().to_string(), &error);
-            let request = Request::parse(&body).map_err(in_file)?.request;
-            let options = settings.options(&request.model);
-            settings.context = Some(messages_via_chat::request(request, &options).map_err(in_file)?.context);
+            let parsed = Request::parse(&body).map_err(in_file)?;
+            let options = settings.options(&parsed.request.model);
+            settings.context = Some(messages_via_chat::request(parsed, &options).map_err(in_file)?.context);
         }
         Ok(settings)
     }
@@ -102,12 +102,6 @@ impl Settings {
     /// The upstream's name.
     pub(super) fn upstream(&self) -> &str {
         &self.upstream
-    }
-
-    /// The upstream's name of the model, as far as it is known.
-    pub(super) fn upstream_model(&self) -> &str {
-        let of_request = self.context.as_ref().map(|context| context.upstream_model.as_str());
-        of_request.or(self.model.as_deref()).unwrap_or("unknown")
     }
 }
 

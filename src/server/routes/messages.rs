@@ -181,7 +181,9 @@ fn local_answer(prepared: &Prepared, headers: HeaderMap) -> Response {
         return json(headers, &message);
     }
     let mut bytes = Vec::new();
-    explode(message).iter().for_each(|event| sse::encode(event.name(), event, &mut bytes));
+    for event in explode(message) {
+        sse::encode(event.name(), &event, &mut bytes);
+    }
     event_stream(headers, Body::from(bytes))
 }
 

@@ -1,1 +1,153 @@
-//! Stub.
+//! Chunks to deltas: every irregularity of chat completions ends here (protocol.md §3.1, §4.3, §4.4).
+
+mod think_tags;
+mod tool_calls;
+
+use super::usage::usage_of;
+use crate::protocol::openai::chat::chunk::{AssistantMessage, Choice, Chunk, Content};
+use crate::translate::context::Context;
+use crate::translate::delta::Delta;
+use crate::translate::report::{Kind, Loss};
+use think_tags::ThinkTags;
+use tool_calls::ToolCalls;
+
+/// What must be remembered from chunk to chunk.
+#[derive(Debug)]
+pub(super) struct Reader {
+    calls: ToolCalls,
+    /// Only where the upstream writes its reasoning into the text.
+    think_tags: Option<ThinkTags>,
+    finished: bool,
+}
+
+impl Reader {
+    pub(super) fn new(context: &Context) -> Self {
+        let think_tags = context.think_tags.then(ThinkTags::default);
+        Self { calls: ToolCalls::default(), think_tags, finished: false }
+    }
+
+    /// Reads one chunk that is no failure.
+    pub(super) fn read(&mut self, mut chunk: Chunk, deltas: &mut Vec<Delta>) {
+        if let Some(usage) = chunk.take_usage() {
+            deltas.push(Delta::Usage(usage_of(&usage, chunk.service_tier.as_deref())));
+        }
+        for choice in chunk.choices {
+            if choice.index.unwrap_or(0) == 0 {
+                deltas.push(Delta::Start);
+                self.choice(choice, deltas);
+            } else if choice.finish_reason.is_some() {
+                deltas.push(lost("/choices", Kind::Dropped, "only the first alternative is answered"));
+            }
+        }
+    }
+
+    /// The stream is over: says what was held back.
+    pub(super) fn flush(&mut self, deltas: &mut Vec<Delta>) {
+        if let Some(tags) = &mut self.think_tags {
+            tags.flush(deltas);
+        }
+        self.calls.flush(deltas);
+    }
+
+    fn choice(&mut self, choice: Choice, deltas: &mut Vec<Delta>) {
+        if let Some(message) = choice.message {
+            self.message(message, Extent::Whole, deltas);
+        }
+        if let Some(delta) = choice.delta {
+            self.message(delta, Extent::Piece, deltas);
+        }
+        if let Some(matched) = choice.stop_reason.or(choice.matched_stop) {
+            deltas.push(Delta::StopSequence(matched));
+        }
+        // Some servers say `tool_calls` and then `stop`: the first one counts.
+        if let Some(reason) = choice.finish_reason
+            && !self.finished
+        {
+            self.finished = true;
+            deltas.push(Delta::Finish(reason));
+        }
+    }
+
+    fn message(&mut self, message: AssistantMessage, extent: Extent, deltas: &mut Vec<Delta>) {
+        if let Some(reasoning) = reasoning_of(&message) {
+            deltas.push(Delta::Reasoning(reasoning));
+        }
+        match message.content {
+            Some(Content::Text(text)) => self.text(text, deltas),
+            Some(Content::Parts(parts)) => {
+                for part in parts {
+                    if let Some(thinking) = part.thinking {
+                        push_unless_empty(Delta::Reasoning, text_of(thinking), deltas);
+                    } else if let Some(text) = part.text {
+                        self.text(text, deltas);
+                    } else {
+                        deltas.push(lost(
+                            "/choices/0/message/content",
+                            Kind::Dropped,
+                            "a part that is neither text nor thinking",
+                        ));
+                    }
+                }
+            }
+            None => {}
+        }
+        if let Some(refusal) = message.refusal {
+            push_unless_empty(Delta::Refusal, refusal, deltas);
+        }
+        if let Some(transcript) = message.audio.and_then(|audio| audio.transcript) {
+            push_unless_empty(Delta::Text, transcript, deltas);
+            deltas.push(lost("/choices/0/message/audio", Kind::Approximated, "only the transcript is kept"));
+        }
+        for call in message.tool_calls {
+            self.calls.read(call, extent, deltas);
+        }
+        if let Some(call) = message.function_call {
+            self.calls.read_legacy(call, deltas);
+        }
+    }
+
+    fn text(&mut self, text: String, deltas: &mut Vec<Delta>) {
+        match &mut self.think_tags {
+            Some(tags) => tags.push(&text, deltas),
+            None => push_unless_empty(Delta::Text, text, deltas),
+        }
+    }
+}
+
+/// Whether a message is whole or a piece of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    Piece,
+}
+
+/// Exactly one source: servers repeat the same reasoning under several names.
+fn reasoning_of(message: &AssistantMessage) -> Option<String> {
+    let details: String = message
+        .reasoning_details
+        .iter()
+        .filter_map(|detail| detail.text.as_deref().or(detail.summary.as_deref()))
+        .collect();
+    let sources = [&message.reasoning_content, &message.reasoning, &message.thinking];
+    Some(details)
+        .filter(|text| !text.is_empty())
+        .or_else(|| sources.into_iter().flatten().find(|text| !text.is_empty()).cloned())
+}
+
+fn text_of(content: Content) -> String {
+    match content {
+        Content::Text(text) => text,
+        Content::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
+    }
+}
+
+fn push_unless_empty(delta: impl FnOnce(String) -> Delta, text: String, deltas: &mut Vec<Delta>) {
+    if !text.is_empty() {
+        deltas.push(delta(text));
+    }
+}
+
+/// A loss in the upstream's answer.
+fn lost(pointer: &str, kind: Kind, reason: &'static str) -> Delta {
+    Delta::Lost(Loss { pointer: pointer.to_owned(), kind, reason: reason.into() })
+}

@@ -1,10 +1,23 @@
-//! Requests: stub.
-use crate::protocol::anthropic::error::Error;
-use crate::protocol::anthropic::request::Request;
+//! Requests: the members at the top; conversation, tools and reasoning have their own files.
+
+mod blocks;
+mod conversation;
+mod reasoning;
+mod system;
+mod tools;
+
+use crate::protocol::anthropic::error::{Error, ErrorDetails};
+use crate::protocol::anthropic::request::{Container, OutputFormat, Parsed, Request};
 use crate::protocol::openai::chat;
-use crate::translate::Options;
 use crate::translate::context::Context;
-use crate::translate::report::Report;
+use crate::translate::digest::hex;
+use crate::translate::quirks::{MaxTokensField, is_reasoning_model};
+use crate::translate::report::{Kind, Report, step};
+use crate::translate::tool_names::ToolNames;
+use crate::translate::{Options, json_schema, tokens};
+
+/// `stop` takes four texts at most (OpenAI, 2026-11-22).
+const MAX_STOP_SEQUENCES: usize = 4;
 
 /// A translated request.
 #[derive(Debug, Clone)]
@@ -21,7 +34,245 @@ pub struct Translated {
 ///
 /// # Errors
 /// `invalid_request_error` naming the member, for everything that can be neither carried over nor reported.
-pub fn request(request: Request, options: &Options) -> Result<Translated, Error> {
-    let _ = options;
-    Err(Error::invalid_request(request.model))
+pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
+    let mut report = Report::default();
+    if parsed.repaired_surrogates > 0 {
+        let reason = format!("{} lone surrogate escapes became U+FFFD", parsed.repaired_surrogates);
+        report.add("", Kind::Repaired, reason);
+    }
+    let mut request = parsed.request;
+    refuse_unsupported(&request)?;
+    report_hints(&request, &mut report);
+
+    let mut translation = Translation { options, report, names: ToolNames::default() };
+    let mut body = chat::request::Request { model: options.model.clone(), ..Default::default() };
+    translation.limit(&request, &mut body)?;
+    translation.sampling(&request, &mut body);
+    translation.identity(&request, &mut body);
+    translation.reasoning(&request, &mut body)?;
+    if let Some(format) =
+        request.output_config.take().and_then(|it| it.format).or_else(|| request.output_format.take())
+    {
+        body.response_format = Some(translation.response_format(format)?);
+    }
+    let one_tool_call = translation.tools(&mut request, &mut body)?;
+    let used_tool_ids = conversation::ids_in_use(&request.messages);
+    let omit_thinking = request.thinking.as_ref().is_some_and(|it| it.display.as_deref() == Some("omitted"));
+    translation.conversation(request.system.take(), request.messages, &mut body)?;
+
+    let context = Context {
+        requested_model: request.model,
+        upstream: options.upstream.clone(),
+        upstream_model: options.model.clone(),
+        tool_names: translation.names,
+        used_tool_ids,
+        one_tool_call,
+        omit_thinking,
+        think_tags: options.quirks.think_tags,
+        lenient_eof: options.quirks.lenient_eof,
+        input_estimate: tokens::estimate(&body),
+    };
+    Ok(Translated { body, context, report: translation.report })
+}
+
+/// A translation under way.
+struct Translation<'a> {
+    options: &'a Options,
+    report: Report,
+    names: ToolNames,
+}
+
+/// What no other vendor's server can do.
+fn refuse_unsupported(request: &Request) -> Result<(), Error> {
+    let refuse = |message: &str| Err(Error::invalid_request(message));
+    if request.messages.is_empty() {
+        return refuse("messages: at least one message is required");
+    }
+    if request.thread.is_some() {
+        // The SDKs' tool runners send threads by default and resend everything when told so by this code.
+        return Err(Error {
+            details: Some(ErrorDetails {
+                error_code: "thread_unsupported_request",
+                unsupported: &["thread"],
+            }),
+            ..Error::invalid_request(
+                "thread: server-side threads are not kept here; send the whole conversation",
+            )
+        });
+    }
+    if request.mcp_servers.as_ref().is_some_and(|servers| !servers.is_empty()) {
+        return refuse("mcp_servers: remote MCP servers cannot be called here; connect them in the client");
+    }
+    if request.compaction.is_some() {
+        return refuse("compaction: this gateway does not summarise conversations; ask the model to");
+    }
+    if let Some(Container::Described { skills: 1.. }) = request.container {
+        return refuse("container.skills: skills need Anthropic's code execution");
+    }
+    if request.billing_policy.as_ref().and_then(|it| it.bill_to.as_deref()) == Some("user_profile") {
+        return refuse("billing_policy.bill_to: user profiles are unknown here");
+    }
+    Ok(())
+}
+
+/// Members without effect on the answer, and members nobody knows.
+fn report_hints(request: &Request, report: &mut Report) {
+    let hints = [
+        ("cache_control", request.cache_control.is_some()),
+        ("container", request.container.is_some()),
+        ("context_management", request.context_management.is_some()),
+        ("fallbacks", request.fallbacks.is_some()),
+        ("fallback_credit_token", request.fallback_credit_token.is_some()),
+        ("diagnostics", request.diagnostics.is_some()),
+        ("billing_policy", request.billing_policy.is_some()),
+        ("safeguards", request.safeguards.is_some()),
+        ("anthropic_beta", request.anthropic_beta.is_some()),
+        ("anthropic_version", request.anthropic_version.is_some()),
+        ("betas", request.betas.is_some()),
+    ];
+    for (name, _) in hints.into_iter().filter(|(_, present)| *present) {
+        report.add(format!("/{name}"), Kind::Ignored, "no effect on another vendor's model");
+    }
+    if request.inference_geo.is_some() {
+        report.add("/inference_geo", Kind::Dropped, "the upstream runs where it runs");
+    }
+    report_unknown(&request.unknown, "", report);
+    let nested = [
+        ("/metadata", request.metadata.as_ref().map(|it| &it.unknown)),
+        ("/thinking", request.thinking.as_ref().map(|it| &it.unknown)),
+        ("/output_config", request.output_config.as_ref().map(|it| &it.unknown)),
+        ("/tool_choice", request.tool_choice.as_ref().map(|it| &it.unknown)),
+    ];
+    for (pointer, unknown) in nested {
+        report_unknown(unknown.map_or(&[], Vec::as_slice), pointer, report);
+    }
+    if request.output_config.as_ref().is_some_and(|it| it.task_budget.is_some()) {
+        report.add("/output_config/task_budget", Kind::Ignored, "the upstream knows no budget for a task");
+    }
+}
+
+/// Members that stood at `pointer` and that no type knows.
+fn report_unknown(unknown: &[String], pointer: &str, report: &mut Report) {
+    for name in unknown {
+        report.add(format!("{pointer}/{}", step(name)), Kind::Dropped, "unknown member");
+    }
+}
+
+impl Translation<'_> {
+    fn limit(&mut self, request: &Request, body: &mut chat::request::Request) -> Result<(), Error> {
+        let Some(wanted) = request.max_tokens else {
+            return Err(Error::invalid_request("max_tokens: missing field `max_tokens`"));
+        };
+        if wanted == 0 {
+            return Err(Error::invalid_request("max_tokens: 0 asks for no answer, so nothing can be sent"));
+        }
+        let limit = self.options.max_output_tokens.map_or(wanted, |limit| wanted.min(limit));
+        if limit < wanted {
+            // Claude Code asks for 128,000 whatever the model; no client means it literally.
+            self.report.add(
+                "/max_tokens",
+                Kind::Ignored,
+                format!("{wanted} is above the model's limit of {limit}"),
+            );
+        }
+        match self.options.quirks.max_tokens_field {
+            MaxTokensField::MaxTokens => body.max_tokens = Some(limit),
+            MaxTokensField::MaxCompletionTokens => body.max_completion_tokens = Some(limit),
+        }
+        Ok(())
+    }
+
+    fn sampling(&mut self, request: &Request, body: &mut chat::request::Request) {
+        let quirks = &self.options.quirks;
+        let fixed = quirks.no_sampling_on_reasoning_models && is_reasoning_model(&self.options.model);
+        let mut take = |name: &str, value: Option<f64>| {
+            if fixed && value.is_some() {
+                self.report.add(format!("/{name}"), Kind::Dropped, "the model refuses sampling parameters");
+                return None;
+            }
+            value
+        };
+        body.temperature = take("temperature", request.temperature);
+        body.top_p = take("top_p", request.top_p);
+        body.top_k = request.top_k.filter(|_| quirks.top_k);
+        if request.top_k.is_some() && !quirks.top_k {
+            self.report.add("/top_k", Kind::Dropped, "the upstream does not know it");
+        }
+        if request.stream == Some(true) {
+            body.stream = Some(true);
+            body.stream_options =
+                quirks.stream_usage.then_some(chat::request::StreamOptions { include_usage: true });
+        }
+        self.stop_sequences(request.stop_sequences.as_deref().unwrap_or_default(), fixed, body);
+    }
+
+    fn stop_sequences(&mut self, sequences: &[String], refused: bool, body: &mut chat::request::Request) {
+        for (index, sequence) in sequences.iter().enumerate() {
+            let pointer = || format!("/stop_sequences/{index}");
+            if sequence.trim().is_empty() {
+                self.report.add(pointer(), Kind::Ignored, "blank");
+            } else if refused {
+                self.report.add(pointer(), Kind::Dropped, "the model refuses `stop`");
+            } else if body.stop.len() == MAX_STOP_SEQUENCES {
+                self.report.add(pointer(), Kind::Dropped, "the upstream takes four at most");
+            } else {
+                body.stop.push(sequence.clone());
+            }
+        }
+    }
+
+    /// Who asks, and what that steers.
+    fn identity(&mut self, request: &Request, body: &mut chat::request::Request) {
+        let quirks = &self.options.quirks;
+        let user = request.metadata.as_ref().and_then(|metadata| metadata.user_id.as_deref());
+        if let Some(user) = user {
+            if quirks.safety_identifier {
+                // Never as it is: Claude Code's holds account and session ids, and is longer than allowed.
+                body.safety_identifier = Some(hex(user.as_bytes(), 64));
+            } else {
+                self.report.add("/metadata/user_id", Kind::Ignored, "not told to this upstream");
+            }
+        }
+        if quirks.prompt_cache_key
+            && let Some(session) = self.options.session.as_deref().or(user)
+        {
+            let key = format!("{}\n{session}", self.options.model);
+            body.prompt_cache_key = Some(hex(key.as_bytes(), 32));
+        }
+        match request.service_tier.as_deref() {
+            Some("standard_only") if quirks.service_tier => body.service_tier = Some("default"),
+            None | Some("auto") => {}
+            Some(_) => self.report.add("/service_tier", Kind::Ignored, "the upstream knows no such tier"),
+        }
+        if request.speed.as_deref().is_some_and(|speed| speed != "standard") {
+            self.report.add("/speed", Kind::Dropped, "no faster tier is configured for the upstream");
+        }
+    }
+
+    fn response_format(&mut self, format: OutputFormat) -> Result<chat::request::ResponseFormat, Error> {
+        let pointer = "/output_config/format";
+        report_unknown(&format.unknown, pointer, &mut self.report);
+        if format.kind != "json_schema" {
+            return Err(Error::invalid_request(format!(
+                "output_config.format.type: `{}` is unknown; `json_schema` is supported",
+                format.kind
+            )));
+        }
+        let Some(schema) = format.schema else {
+            return Err(Error::invalid_request("output_config.format.schema: missing field `schema`"));
+        };
+        let strict = json_schema::fits_strict(&schema);
+        if !strict {
+            let reason = "the schema is outside of the strict subset, so the upstream may deviate from it";
+            self.report.add(pointer, Kind::Approximated, reason);
+        }
+        let name = format.name.filter(|name| {
+            name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        });
+        let name = name.filter(|name| !name.is_empty()).map_or_else(|| "response".into(), Into::into);
+        Ok(chat::request::ResponseFormat {
+            kind: "json_schema",
+            json_schema: chat::request::JsonSchema { name, schema, strict },
+        })
+    }
 }

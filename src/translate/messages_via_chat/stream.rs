@@ -1,10 +1,29 @@
-//! Streams: stub.
-use crate::protocol::anthropic::error::Error;
-use crate::protocol::anthropic::response::{StopReason, Usage};
+//! Streams: the upstream's events in, the client's events out (protocol.md §4.3, §4.6).
+//!
+//! ```text
+//!            first choice                 [DONE], finish_reason + EOF
+//!  Waiting ───────────────▶ Running ─────────────────────────────────▶ Ended (message_stop)
+//!     │                        │
+//!     └────────────────────────┴── failure, EOF too early ───────────▶ Ended (error)
+//! ```
+
+use super::error::{in_band, in_band_body};
+use super::reader::Reader;
+use super::stop_reason::{Ending, is_cut, stop_reason};
+use crate::protocol::anthropic::error::{Error, ErrorKind};
+use crate::protocol::anthropic::response::{Message, StopDetails, StopReason, Usage};
 use crate::protocol::anthropic::stream::Event;
+use crate::protocol::json;
+use crate::protocol::openai::chat::chunk::{Chunk, ToolCall};
 use crate::sse;
 use crate::translate::context::Context;
-use crate::translate::report::Report;
+use crate::translate::delta::Delta;
+use crate::translate::message_writer::{BrokenInput, Cut, MessageWriter};
+use crate::translate::report::{Kind, Loss, Report};
+use crate::translate::{arguments, tokens, tool_ids};
+
+/// Lines of an event stream that are no JSON, and that are skipped before the stream counts as broken.
+const MAX_GARBLED: u32 = 8;
 
 /// How the upstream's body ended.
 #[derive(Debug, Clone)]
@@ -18,58 +37,162 @@ pub enum End {
 /// The translation of one streamed answer: events of the upstream in, events for the client out.
 #[derive(Debug)]
 pub struct Stream {
-    report: Report,
+    message_id: String,
+    context: Context,
+    reader: Reader,
+    writer: MessageWriter,
+    /// Reused between chunks.
+    deltas: Vec<Delta>,
+    started: bool,
+    ended: bool,
+    /// `[DONE]` came.
+    done: bool,
+    garbled: u32,
+    finish_reason: Option<String>,
+    stop_sequence: Option<String>,
+    refusal: Option<String>,
+    /// Bytes of text, thinking and input, for an estimate where the upstream reports no usage.
+    said_bytes: usize,
+    reported_usage: bool,
     usage: Usage,
+    stop_reason: Option<StopReason>,
+    failure: Option<Error>,
+    report: Report,
 }
 
 impl Stream {
     /// A stream whose message has that id.
     pub fn new(message_id: String, context: Context) -> Self {
-        let _ = (message_id, context);
-        Self { report: Report::default(), usage: Usage::default() }
+        let usage = Usage { input_tokens: context.input_estimate, output_tokens: 1, ..Usage::default() };
+        Self {
+            message_id,
+            reader: Reader::new(&context),
+            context,
+            writer: MessageWriter::default(),
+            deltas: Vec::new(),
+            started: false,
+            ended: false,
+            done: false,
+            garbled: 0,
+            finish_reason: None,
+            stop_sequence: None,
+            refusal: None,
+            said_bytes: 0,
+            reported_usage: false,
+            usage,
+            stop_reason: None,
+            failure: None,
+            report: Report::default(),
+        }
     }
 
     /// Takes one event of the upstream. Total: whatever it holds, what comes out is a legal stream.
     pub fn push(&mut self, event: &sse::Event<'_>, events: &mut Vec<Event>) {
-        let _ = (event, events, self);
+        if self.is_over() {
+            return;
+        }
+        let data = event.data.trim();
+        if data == "[DONE]" {
+            self.done = true;
+        } else if event.name == "error" {
+            self.fail(in_band_body(data.as_bytes(), &self.context.upstream), events);
+        } else if data.starts_with(['{', '[']) {
+            match read_chunk(data.as_bytes(), &mut self.report) {
+                Some(chunk) if chunk.is_error() => {
+                    self.fail(in_band_body(data.as_bytes(), &self.context.upstream), events);
+                }
+                Some(chunk) => self.chunk(chunk, events),
+                // Its tokens are lost, so what follows cannot be trusted.
+                None => {
+                    let error = if data.starts_with('[') {
+                        in_band_body(data.as_bytes(), &self.context.upstream)
+                    } else {
+                        self.upstream_error("a chunk of the stream is no valid JSON")
+                    };
+                    self.fail(error, events);
+                }
+            }
+        } else {
+            self.garbled += 1;
+            if self.garbled > MAX_GARBLED {
+                let error = self.upstream_error("the answer is no event stream of chat completions");
+                self.fail(error, events);
+            }
+        }
     }
 
     /// Takes a whole completion where a stream was asked for (some servers ignore `stream`).
     pub fn push_whole(&mut self, body: &[u8], events: &mut Vec<Event>) {
-        let _ = (body, events, self);
+        if self.is_over() {
+            return;
+        }
+        self.done = true;
+        match read_chunk(body, &mut self.report) {
+            Some(chunk) if !chunk.is_error() && !chunk.choices.is_empty() => {
+                let chunk = self.without_cut_calls(chunk);
+                self.chunk(chunk, events);
+            }
+            Some(chunk) if !chunk.is_error() => {
+                let error = self.upstream_error("the upstream returned no choices");
+                self.fail(error, events);
+            }
+            _ => self.fail(in_band_body(body, &self.context.upstream), events),
+        }
     }
 
     /// Begins the message before the upstream has said anything, for clients that must see a sign of life.
     pub fn start(&mut self, events: &mut Vec<Event>) {
-        let _ = (events, self);
+        if self.started || self.ended {
+            return;
+        }
+        self.started = true;
+        let model = self.context.requested_model.clone();
+        let message = Message::empty(self.message_id.clone(), model, self.usage.clone());
+        events.push(Event::MessageStart(message));
+        events.push(Event::Ping);
     }
 
     /// The upstream's body is over. Idempotent; always leaves a well-formed stream: `message_stop` after a whole
     /// answer, an `error` event after a broken one.
     pub fn finish(&mut self, end: End, events: &mut Vec<Event>) {
-        let _ = (end, events, self);
+        if self.ended {
+            return;
+        }
+        let whole = self.done || self.finish_reason.is_some() || self.context.lenient_eof && self.started;
+        match end {
+            End::Failed(error) => self.fail(error, events),
+            End::Eof if !whole => {
+                let error = self.upstream_error("the upstream closed the stream early");
+                self.fail(error, events);
+            }
+            End::Eof if !self.started && self.finish_reason.is_none() => {
+                let error = self.upstream_error("the upstream returned no choices");
+                self.fail(error, events);
+            }
+            End::Eof => self.complete(events),
+        }
     }
 
-    /// Whether nothing more will be said, so that the upstream's body need not be read on: `[DONE]`, a failure or
-    /// a matched stop sequence came. [`Stream::finish`] must still be called.
+    /// Whether nothing more will be said, so that the upstream's body need not be read on: `[DONE]` or a failure
+    /// came. [`Stream::finish`] must still be called.
     pub fn is_over(&self) -> bool {
-        false
+        self.done || self.ended
     }
 
     /// Whether the answer is complete but for usage, which may still come: wait for it two seconds at most.
     pub fn is_finishing(&self) -> bool {
-        false
+        self.finish_reason.is_some()
     }
 
-    /// Whether an event has been handed out.
+    /// Whether the message has begun.
     pub fn is_started(&self) -> bool {
-        false
+        self.started
     }
 
-    /// The failure, if the stream failed. Before [`Stream::is_started`] it is to be answered with its status
-    /// instead of an event; then the events hold nothing but it.
+    /// The failure, if the stream failed. Where [`Stream::is_started`] is false it is to be answered with its
+    /// status instead of an event; the events then hold nothing but it.
     pub fn failure(&self) -> Option<&Error> {
-        None
+        self.failure.as_ref()
     }
 
     /// Tokens so far, as far as they are known.
@@ -79,11 +202,158 @@ impl Stream {
 
     /// Why the model stopped, once it has.
     pub fn stop_reason(&self) -> Option<&StopReason> {
-        None
+        self.stop_reason.as_ref()
     }
 
     /// What was lost so far.
     pub fn report(&self) -> &Report {
         &self.report
     }
+
+    fn chunk(&mut self, chunk: Chunk, events: &mut Vec<Event>) {
+        let failed = chunk.choices.iter().find_map(|choice| choice.error.as_deref());
+        if let Some(error) = failed.map(|error| in_band(error, &self.context.upstream)) {
+            self.fail(error, events);
+            return;
+        }
+        let mut deltas = std::mem::take(&mut self.deltas);
+        self.reader.read(chunk, &mut deltas);
+        self.apply(&mut deltas, events);
+        self.deltas = deltas;
+    }
+
+    fn apply(&mut self, deltas: &mut Vec<Delta>, events: &mut Vec<Event>) {
+        for delta in deltas.drain(..) {
+            match delta {
+                Delta::Start => self.start(events),
+                Delta::Text(text) => {
+                    self.said_bytes += text.len();
+                    self.writer.text(text, events);
+                }
+                Delta::Refusal(text) => {
+                    self.said_bytes += text.len();
+                    self.refusal.get_or_insert_default().push_str(&text);
+                    self.writer.text(text, events);
+                }
+                Delta::Reasoning(text) => {
+                    self.said_bytes += text.len();
+                    if !self.context.omit_thinking {
+                        self.writer.thinking(text, events);
+                    }
+                }
+                Delta::ToolStart { call, id, name } => self.tool_start(call, id.as_deref(), name, events),
+                Delta::ToolArguments { call, json } => {
+                    self.said_bytes += json.len();
+                    self.writer.tool_input(call, &json, &mut self.report, events);
+                }
+                Delta::Finish(reason) => self.finish_reason = Some(reason),
+                Delta::StopSequence(text) => self.stop_sequence = Some(text),
+                Delta::Usage(usage) => {
+                    self.reported_usage = true;
+                    self.usage = usage;
+                }
+                Delta::Lost(Loss { pointer, kind, reason }) => self.report.add(pointer, kind, reason),
+            }
+        }
+    }
+
+    fn tool_start(&mut self, call: usize, id: Option<&str>, name: String, events: &mut Vec<Event>) {
+        if call > 0 && self.context.one_tool_call {
+            // Numbers go up by one, so pieces of this call find no call in the writer and are dropped too.
+            let reason = "the client takes one call at a time";
+            self.report.add(format!("/choices/0/message/tool_calls/{call}"), Kind::Dropped, reason);
+            return;
+        }
+        let id = tool_ids::to_client(id, &self.context.used_tool_ids, &self.message_id, call);
+        self.context.used_tool_ids.insert(id.clone());
+        self.writer.tool_start(id, self.context.tool_names.client_name(name), events);
+    }
+
+    fn complete(&mut self, events: &mut Vec<Event>) {
+        let mut deltas = std::mem::take(&mut self.deltas);
+        self.reader.flush(&mut deltas);
+        self.start(events);
+        self.apply(&mut deltas, events);
+        let ending = Ending {
+            finish_reason: self.finish_reason.as_deref(),
+            has_calls: self.writer.calls() > 0,
+            refused: self.refusal.is_some(),
+            stop_sequence_matched: self.stop_sequence.is_some(),
+        };
+        let (reason, unknown) = match stop_reason(ending, &self.context.upstream) {
+            Ok(reason) => reason,
+            Err(error) => return self.fail(error, events),
+        };
+        if unknown {
+            let word = self.finish_reason.as_deref().unwrap_or_default();
+            let reason = format!("`{word}` is unknown");
+            self.report.add("/choices/0/finish_reason", Kind::Approximated, reason);
+        }
+        let cut = if is_cut(self.finish_reason.as_deref()) { Cut::Yes } else { Cut::No };
+        if self.writer.close(cut, &mut self.report, events) == Err(BrokenInput) {
+            let error = self.upstream_error("the arguments of a tool call are no valid JSON");
+            return self.fail(error, events);
+        }
+        if !self.writer.has_blocks() && reason != StopReason::Refusal {
+            self.writer.empty_text(events);
+        }
+        if !self.reported_usage {
+            self.usage.output_tokens = tokens::estimate_output(self.said_bytes);
+        }
+        self.ended = true;
+        let refusal = self.refusal.take();
+        events.push(Event::MessageDelta {
+            stop_sequence: self.stop_sequence.take().filter(|_| reason == StopReason::StopSequence),
+            stop_details: (reason == StopReason::Refusal).then(|| StopDetails::refusal(refusal)),
+            stop_reason: Some(reason.clone()),
+            usage: Usage { service_tier: None, ..self.usage.clone() },
+        });
+        events.push(Event::MessageStop);
+        self.stop_reason = Some(reason);
+    }
+
+    fn fail(&mut self, error: Error, events: &mut Vec<Event>) {
+        if !self.ended {
+            self.ended = true;
+            self.failure = Some(error.clone());
+            events.push(Event::Error { error, request_id: None });
+        }
+    }
+
+    fn upstream_error(&self, what: &str) -> Error {
+        Error::new(ErrorKind::Api, format!("{}: {what}", self.context.upstream)).with_status(502)
+    }
+
+    /// Without the calls whose arguments a limit has cut: the client could not tell them from whole ones.
+    fn without_cut_calls(&mut self, mut chunk: Chunk) -> Chunk {
+        for choice in &mut chunk.choices {
+            let Some(message) = choice.message.as_mut().filter(|_| is_cut(choice.finish_reason.as_deref()))
+            else {
+                continue;
+            };
+            let is_whole = |call: &ToolCall| {
+                let text = call.function.as_ref().and_then(|function| function.arguments.as_deref());
+                arguments::is_complete(text.unwrap_or_default())
+            };
+            let before = message.tool_calls.len();
+            message.tool_calls.retain(is_whole);
+            if message.tool_calls.len() < before {
+                let reason = "the token limit cut the arguments of a call";
+                self.report.add("/choices/0/message/tool_calls", Kind::Dropped, reason);
+            }
+        }
+        chunk
+    }
+}
+
+/// Reads a chunk; on failure once more with lone surrogates replaced, which some servers send when they cut an
+/// emoji in two.
+fn read_chunk(data: &[u8], report: &mut Report) -> Option<Chunk> {
+    if let Ok(chunk) = serde_json::from_slice(data) {
+        return Some(chunk);
+    }
+    let scanned = json::scan(data).ok().filter(|scanned| scanned.repaired > 0)?;
+    let chunk = serde_json::from_slice(&scanned.text).ok()?;
+    report.add("", Kind::Repaired, "lone surrogate escapes became U+FFFD");
+    Some(chunk)
 }

@@ -5,6 +5,9 @@ use super::upstream::Upstream;
 use super::watched::Watched;
 use std::ffi::OsString;
 use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::{fs, thread};
@@ -140,11 +143,11 @@ impl Program {
         let mut command = Command::new(&self.executable);
         command.args(&self.arguments).current_dir(self.folder()).env_clear();
         command.env("HOME", &home).env("XDG_CONFIG_HOME", home.join(".config")).envs(self.environment);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let stdout = if self.stdout_closed { broken_pipe() } else { Stdio::piped() };
+        command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.executable.display()));
-        let stdout = child.stdout.take().filter(|_| !self.stdout_closed);
-        let (stdout, stderr) = (collect(stdout), collect(child.stderr.take()));
+        let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));
         Running { stdin: child.stdin.take(), child, stdout, stderr, folder: self.folder }
     }
 }
@@ -278,6 +281,14 @@ fn address(stderr: &str) -> Option<String> {
     let (_, rest) = stderr.split_once("listening on ")?;
     let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ":/.[]-".contains(c)))?;
     Some(rest[..end].to_owned())
+}
+
+/// A pipe that nobody reads. It is a socket, because that can be shut down: the reading end of a plain pipe lives
+/// on for a moment in any process that another test has just forked.
+fn broken_pipe() -> Stdio {
+    let (reader, writer) = UnixStream::pair().expect("a pair of sockets");
+    reader.shutdown(Shutdown::Both).unwrap();
+    OwnedFd::from(writer).into()
 }
 
 fn collect(pipe: Option<impl Read + Send + 'static>) -> Watched<Collected> {

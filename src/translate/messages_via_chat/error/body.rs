@@ -1,0 +1,96 @@
+//! The bodies of failures: OpenAI's, Azure's, OpenRouter's, vLLM's, `FastAPI`'s, llama.cpp's, Ollama's, Mistral's,
+//! Gemini's, and those of proxies in between (protocol.md §5.4).
+
+use crate::translate::json_object::Members;
+use serde_json::value::RawValue;
+
+/// What a body says, in whatever shape.
+#[derive(Debug, Default)]
+pub(super) struct Described {
+    /// The text for people.
+    pub(super) message: Option<String>,
+    /// `type`, `code` and `status`, lower case, space between.
+    words: String,
+    /// A number among them that is a status.
+    number: Option<u16>,
+    /// llama.cpp: tokens of the prompt.
+    pub(super) prompt_tokens: Option<u64>,
+    /// llama.cpp: tokens that fit.
+    pub(super) context_tokens: Option<u64>,
+}
+
+impl Described {
+    /// Whether the type, the code or the text holds this word, which must be lower case.
+    pub(super) fn mentions(&self, word: &str) -> bool {
+        self.words.contains(word)
+            || self.message.as_ref().is_some_and(|message| message.to_ascii_lowercase().contains(word))
+    }
+
+    /// The status that fits, for failures inside of an answer with status 200.
+    pub(super) fn status(&self) -> Option<u16> {
+        const STATUS_WORDS: [(&str, u16); 10] = [
+            ("insufficient_quota", 402),
+            ("rate_limit", 429),
+            ("overloaded", 529),
+            ("context_length_exceeded", 400),
+            ("exceed_context_size", 400),
+            ("invalid_request", 400),
+            ("badrequest", 400),
+            ("authentication", 401),
+            ("not_found", 404),
+            ("timeout", 504),
+        ];
+        self.number.or_else(|| {
+            STATUS_WORDS.iter().find(|(word, _)| self.words.contains(word)).map(|(_, status)| *status)
+        })
+    }
+}
+
+/// Reads a body. Anything that is no JSON object is described by nothing.
+pub(super) fn describe(body: &[u8]) -> Described {
+    let Ok(value) = serde_json::from_slice::<&RawValue>(body) else { return Described::default() };
+    let value = first_of(value);
+    let Some(members) = Members::read(value) else { return Described::default() };
+    match members.get("error").filter(|error| error.get() != "null") {
+        Some(error) => match Members::read(error) {
+            Some(inner) => described(&inner),
+            None => Described { message: text(error), ..Described::default() },
+        },
+        None => described(&members),
+    }
+}
+
+/// Gemini wraps its failures in an array.
+fn first_of(value: &RawValue) -> &RawValue {
+    let items: Option<Vec<&RawValue>> = serde_json::from_str(value.get()).ok();
+    items.and_then(|items| items.first().copied()).unwrap_or(value)
+}
+
+fn described(members: &Members<'_>) -> Described {
+    let number = |name| members.get(name).and_then(text).and_then(|text| text.parse::<u64>().ok());
+    let words: Vec<String> = ["type", "code", "status"]
+        .into_iter()
+        .filter_map(|name| members.get(name).and_then(text))
+        .map(|word| word.to_ascii_lowercase())
+        .collect();
+    // OpenRouter's own message only says that the provider failed; the provider's stands in `metadata.raw`.
+    let metadata = members.get("metadata").and_then(Members::read);
+    let raw = metadata.and_then(|metadata| metadata.get("raw")).and_then(text);
+    let message = raw.or_else(|| {
+        ["message", "detail", "error"].into_iter().find_map(|name| members.get(name).and_then(text))
+    });
+    let status = ["code", "statusCode", "raw_status_code"].into_iter().find_map(number);
+    Described {
+        message,
+        words: words.join(" "),
+        number: status.and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code)),
+        prompt_tokens: number("n_prompt_tokens"),
+        context_tokens: number("n_ctx"),
+    }
+}
+
+/// A string's text, or another value's JSON. `null` and blank texts are none.
+fn text(value: &RawValue) -> Option<String> {
+    let text = serde_json::from_str::<String>(value.get()).unwrap_or_else(|_| value.get().to_owned());
+    (!text.trim().is_empty() && text != "null").then_some(text)
+}

@@ -1,0 +1,155 @@
+//! Which call a piece belongs to, its name, and its arguments (protocol.md §4.4).
+//!
+//! Servers number calls by index, by id, or not at all; send index 0 for every call; repeat the name on every
+//! chunk, or send it after the arguments; begin with `{}` and then send the real object.
+
+use super::{Extent, lost};
+use crate::protocol::openai::chat::chunk::{FunctionCall, ToolCall};
+use crate::translate::delta::Delta;
+use crate::translate::json_object::quoted;
+use crate::translate::report::Kind;
+
+/// The calls of one answer.
+#[derive(Debug, Default)]
+pub(super) struct ToolCalls {
+    calls: Vec<Call>,
+    /// The call that the last piece belonged to.
+    last: Option<usize>,
+    /// How many calls have been announced.
+    started: usize,
+}
+
+#[derive(Debug, Default)]
+struct Call {
+    index: Option<u64>,
+    id: Option<String>,
+    name: Option<String>,
+    /// Its number among the announced calls; set once its name is known.
+    number: Option<usize>,
+    /// Arguments that came before the name.
+    early: String,
+    /// Arguments have begun.
+    begun: bool,
+    /// Arguments have been handed on.
+    sent: bool,
+    /// A leading `{}` is held back: it may be a placeholder.
+    placeholder: bool,
+}
+
+impl ToolCalls {
+    pub(super) fn read(&mut self, call: ToolCall, extent: Extent, deltas: &mut Vec<Delta>) {
+        let id = call.id.filter(|id| !id.is_empty());
+        let function = match (call.function, call.custom) {
+            (Some(function), _) => function,
+            (None, Some(custom)) => FunctionCall {
+                name: custom.name,
+                arguments: custom.input.map(|input| format!("{{\"input\":{}}}", quoted(&input))),
+            },
+            (None, None) => FunctionCall::default(),
+        };
+        let name = function.name.filter(|name| !name.is_empty());
+        let at = match extent {
+            Extent::Whole => self.add(call.index),
+            Extent::Piece => {
+                self.find(call.index, id.as_deref(), name.as_deref()).unwrap_or_else(|| self.add(call.index))
+            }
+        };
+        self.last = Some(at);
+        self.grow(at, id, name, function.arguments, deltas);
+    }
+
+    /// The legacy form knows one call per answer.
+    pub(super) fn read_legacy(&mut self, call: FunctionCall, deltas: &mut Vec<Delta>) {
+        let at = self.last.unwrap_or_else(|| self.add(None));
+        self.last = Some(at);
+        self.grow(at, None, call.name.filter(|name| !name.is_empty()), call.arguments, deltas);
+    }
+
+    /// Says what was held back, and reports calls that never got a name.
+    pub(super) fn flush(&mut self, deltas: &mut Vec<Delta>) {
+        for call in &mut self.calls {
+            match call.number {
+                Some(number) if call.placeholder => {
+                    call.placeholder = false;
+                    deltas.push(Delta::ToolArguments { call: number, json: "{}".to_owned() });
+                }
+                Some(_) => {}
+                None => {
+                    deltas.push(lost(
+                        "/choices/0/message/tool_calls",
+                        Kind::Dropped,
+                        "a call without a name",
+                    ));
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, index: Option<u64>) -> usize {
+        self.calls.push(Call { index, ..Call::default() });
+        self.calls.len() - 1
+    }
+
+    /// The call that a piece belongs to, if it is not a new one.
+    fn find(&self, index: Option<u64>, id: Option<&str>, name: Option<&str>) -> Option<usize> {
+        let position = |wanted: &dyn Fn(&Call) -> bool| self.calls.iter().rposition(wanted);
+        if index.is_some() {
+            let at = position(&|call| call.index == index)?;
+            let call = self.calls.get(at)?;
+            // Servers that send the same index for every call still give each its own id and name.
+            let other_id = id.is_some() && call.id.is_some() && call.id.as_deref() != id;
+            return if other_id && name.is_some() {
+                position(&|call| call.index == index && call.id.as_deref() == id)
+            } else {
+                Some(at)
+            };
+        }
+        if id.is_some() {
+            return position(&|call| call.id.as_deref() == id);
+        }
+        let at = self.last?;
+        let call = self.calls.get(at)?;
+        // Without index and id, a name begins a new call once the last one has its own.
+        let is_new = name.is_some() && call.name.is_some() && (call.begun || call.name.as_deref() != name);
+        (!is_new).then_some(at)
+    }
+
+    fn grow(
+        &mut self,
+        at: usize,
+        id: Option<String>,
+        name: Option<String>,
+        arguments: Option<String>,
+        deltas: &mut Vec<Delta>,
+    ) {
+        let Some(call) = self.calls.get_mut(at) else { return };
+        if call.id.is_none() {
+            call.id = id;
+        }
+        if call.name.is_none() && name.is_some() {
+            call.name = name;
+        }
+        let arguments = arguments.unwrap_or_default();
+        call.begun |= !arguments.is_empty();
+        let Some(name) = &call.name else {
+            call.early.push_str(&arguments);
+            return;
+        };
+        let number = *call.number.get_or_insert_with(|| {
+            let number = self.started;
+            self.started += 1;
+            deltas.push(Delta::ToolStart { call: number, id: call.id.clone(), name: name.clone() });
+            number
+        });
+        let json = std::mem::take(&mut call.early) + &arguments;
+        if !call.sent && json.trim() == "{}" {
+            call.placeholder = true;
+        } else if call.placeholder && json.trim().is_empty() {
+            // White space after a placeholder tells nothing.
+        } else if !json.is_empty() {
+            call.placeholder = false;
+            call.sent = true;
+            deltas.push(Delta::ToolArguments { call: number, json });
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Content blocks as parts: text, images, documents (protocol.md §2.4, §2.5).
+
+use super::{Translation, report_unknown};
+use crate::protocol::anthropic::block::{Block, BlockKind, Content, Source};
+use crate::protocol::anthropic::error::Error;
+use crate::protocol::openai::chat::request::{self as chat, Part};
+use crate::translate::report::Kind;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// The place of a block in the request: JSON pointer for reports, dotted for errors.
+#[derive(Debug, Clone)]
+pub(super) struct Place(pub(super) String);
+
+impl Place {
+    pub(super) fn child(&self, step: impl std::fmt::Display) -> Self {
+        Self(format!("{}/{step}", self.0))
+    }
+
+    fn dotted(&self) -> String {
+        self.0.trim_start_matches('/').replace('/', ".")
+    }
+
+    pub(super) fn refuse(&self, message: impl std::fmt::Display) -> Error {
+        Error::invalid_request(format!("{}: {message}", self.dotted()))
+    }
+}
+
+impl Translation<'_> {
+    /// What every kind of block may carry beside its content.
+    pub(super) fn report_extras(&mut self, block: &Block, place: &Place) {
+        if block.cache_control.is_some() {
+            let reason = "the upstream caches by itself";
+            self.report.add(format!("{}/cache_control", place.0), Kind::Ignored, reason);
+        }
+        report_unknown(&block.unknown, &place.0, &mut self.report);
+    }
+
+    /// Content that holds nothing but text, images and documents, as parts. Blank texts are left out: OpenAI and
+    /// Mistral refuse empty parts.
+    pub(super) fn parts(&mut self, content: Content, place: &Place) -> Result<Vec<Part>, Error> {
+        let mut parts = Vec::new();
+        match content {
+            Content::Text(text) => self.text_part(text, place, &mut parts),
+            Content::Blocks(blocks) => {
+                for (index, block) in blocks.into_iter().enumerate() {
+                    self.block(block, &place.child(index), &mut parts)?;
+                }
+            }
+        }
+        Ok(parts)
+    }
+
+    /// One block as parts.
+    pub(super) fn block(&mut self, block: Block, place: &Place, parts: &mut Vec<Part>) -> Result<(), Error> {
+        self.report_extras(&block, place);
+        match block.kind {
+            BlockKind::Text { text, cited } => {
+                if cited {
+                    let reason = "the upstream knows no citations";
+                    self.report.add(format!("{}/citations", place.0), Kind::Ignored, reason);
+                }
+                self.text_part(text, place, parts);
+            }
+            BlockKind::Image { source } => parts.push(self.image(source, place)?),
+            BlockKind::Document { source, title, context, citations } => {
+                if citations {
+                    let reason = "the upstream answers without citations";
+                    self.report.add(format!("{}/citations", place.0), Kind::Dropped, reason);
+                }
+                self.document(source, title, context.as_deref(), place, parts)?;
+            }
+            BlockKind::SearchResult { source, title, content, citations } => {
+                self.report.add(&place.0, Kind::Approximated, "a search result became text");
+                if citations {
+                    let reason = "the upstream answers without citations";
+                    self.report.add(format!("{}/citations", place.0), Kind::Dropped, reason);
+                }
+                let open = format!(
+                    "<search_result source=\"{}\" title=\"{}\">",
+                    attribute(&source),
+                    attribute(&title)
+                );
+                self.wrapped(&open, "</search_result>", content, place, parts)?;
+            }
+            BlockKind::ToolReference { tool_name } => {
+                parts.push(text_part(format!("Tool loaded: {tool_name}")));
+            }
+            BlockKind::Compaction { content } => {
+                self.report.add(&place.0, Kind::Approximated, "a compaction became its text");
+                if let Some(content) = content {
+                    self.wrapped("Summary of the earlier conversation:", "", content, place, parts)?;
+                }
+            }
+            BlockKind::Marker => self.report.add(&place.0, Kind::Ignored, "a marker without content"),
+            BlockKind::ToolAddition | BlockKind::ToolRemoval => {
+                return Err(place.refuse(
+                    "changes of the tools in mid-conversation are not supported; send the final `tools`",
+                ));
+            }
+            BlockKind::ContainerUpload => {
+                return Err(place.refuse("a container_upload needs Anthropic's code execution"));
+            }
+            BlockKind::ToolUse { .. } => {
+                return Err(place.refuse("a tool_use belongs to an assistant message"));
+            }
+            BlockKind::ToolResult { .. } => return Err(place.refuse("a tool_result does not belong here")),
+            BlockKind::Thinking { .. } | BlockKind::RedactedThinking { .. } => {
+                return Err(place.refuse("thinking belongs to an assistant message"));
+            }
+            BlockKind::ServerToolUse { .. }
+            | BlockKind::ServerToolResult { .. }
+            | BlockKind::WebSearchResult { .. }
+            | BlockKind::ProgramOutput { .. } => {
+                return Err(place.refuse("results of server tools belong to an assistant message"));
+            }
+            BlockKind::Other(kind) => {
+                return Err(place.refuse(format_args!("blocks of type `{kind}` are unknown")));
+            }
+        }
+        Ok(())
+    }
+
+    fn text_part(&mut self, text: String, place: &Place, parts: &mut Vec<Part>) {
+        if text.trim().is_empty() {
+            self.report.add(&place.0, Kind::Ignored, "blank text");
+        } else {
+            parts.push(text_part(text));
+        }
+    }
+
+    fn image(&mut self, source: Source, place: &Place) -> Result<Part, Error> {
+        if !self.options.quirks.images {
+            return Err(place.refuse("the upstream takes no images"));
+        }
+        let url = match source {
+            Source::Base64 { media_type, data } => {
+                let found = media_type_of(&data);
+                if found.is_none() && !IMAGE_TYPES.contains(&media_type.as_str()) {
+                    let known = "image/jpeg, image/png, image/gif, image/webp";
+                    return Err(place
+                        .refuse(format_args!("`{media_type}` is no known image type; known are {known}")));
+                }
+                if let Some(found) = found.filter(|found| *found != media_type) {
+                    let reason = format!("the bytes are {found}");
+                    self.report.add(format!("{}/source/media_type", place.0), Kind::Repaired, reason);
+                }
+                format!("data:{};base64,{data}", found.unwrap_or(&media_type))
+            }
+            Source::Url(url) if is_http(&url) => url,
+            Source::Url(_) => return Err(place.refuse("an image's url must begin with http:// or https://")),
+            other => return Err(refuse_source(&other, "image", place)),
+        };
+        Ok(Part::ImageUrl { image_url: chat::ImageUrl { url } })
+    }
+
+    fn document(
+        &mut self,
+        source: Source,
+        title: Option<String>,
+        context: Option<&str>,
+        place: &Place,
+        parts: &mut Vec<Part>,
+    ) -> Result<(), Error> {
+        let quirks = &self.options.quirks;
+        let file_data = match source {
+            Source::Text(text) => {
+                return self.text_document(Content::Text(text), title.as_deref(), context, place, parts);
+            }
+            Source::Content(content) => {
+                return self.text_document(content, title.as_deref(), context, place, parts);
+            }
+            Source::Base64 { media_type, data } if media_type == "application/pdf" && quirks.files => {
+                format!("data:application/pdf;base64,{data}")
+            }
+            Source::Url(url) if is_http(&url) && quirks.files && quirks.file_urls => url,
+            Source::Base64 { media_type, .. } if media_type != "application/pdf" => {
+                return Err(place.refuse(format_args!("documents of type `{media_type}` are not supported")));
+            }
+            Source::Base64 { .. } => return Err(place.refuse("the upstream takes no PDF documents")),
+            Source::Url(_) => {
+                return Err(place.refuse("the upstream takes no documents by URL; send the bytes"));
+            }
+            other => return Err(refuse_source(&other, "document", place)),
+        };
+        if context.is_some() {
+            self.report.add(format!("{}/context", place.0), Kind::Dropped, "a file part has no place for it");
+        }
+        let filename = title.unwrap_or_else(|| "document.pdf".to_owned());
+        parts.push(Part::File { file: chat::File { filename, file_data } });
+        Ok(())
+    }
+
+    fn text_document(
+        &mut self,
+        content: Content,
+        title: Option<&str>,
+        context: Option<&str>,
+        place: &Place,
+        parts: &mut Vec<Part>,
+    ) -> Result<(), Error> {
+        self.report.add(&place.0, Kind::Approximated, "a document became text");
+        let mut open = "<document".to_owned();
+        for (name, value) in [("title", title), ("context", context)] {
+            if let Some(value) = value {
+                open = format!("{open} {name}=\"{}\"", attribute(value));
+            }
+        }
+        open.push('>');
+        self.wrapped(&open, "</document>", content, place, parts)
+    }
+
+    /// Content between two lines; a single text joins them, so that the common case stays one part.
+    fn wrapped(
+        &mut self,
+        open: &str,
+        close: &str,
+        content: Content,
+        place: &Place,
+        parts: &mut Vec<Part>,
+    ) -> Result<(), Error> {
+        let mut inner = self.parts(content, &place.child("content"))?;
+        if inner.iter().all(|part| matches!(part, Part::Text { .. })) {
+            let text = joined_text(inner, "\n");
+            parts.push(text_part(format!("{open}\n{text}\n{close}").trim_end().to_owned()));
+        } else {
+            parts.push(text_part(open.to_owned()));
+            parts.append(&mut inner);
+            if !close.is_empty() {
+                parts.push(text_part(close.to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn text_part(text: String) -> Part {
+    Part::Text { text }
+}
+
+/// The texts of the parts; other parts must have been taken out before.
+pub(super) fn joined_text(parts: Vec<Part>, separator: &str) -> String {
+    let texts: Vec<String> = parts
+        .into_iter()
+        .filter_map(|part| match part {
+            Part::Text { text } => Some(text),
+            Part::ImageUrl { .. } | Part::File { .. } => None,
+        })
+        .collect();
+    texts.join(separator)
+}
+
+fn refuse_source(source: &Source, block: &str, place: &Place) -> Error {
+    let kind = match source {
+        Source::File => {
+            return place.refuse("files stored with Anthropic cannot be read here; send the bytes");
+        }
+        Source::Base64 { .. } => "base64",
+        Source::Url(_) => "url",
+        Source::Text(_) => "text",
+        Source::Content(_) => "content",
+        Source::Other(kind) => kind,
+    };
+    place.refuse(format_args!("source.type: an {block} of type `{kind}` is not supported"))
+}
+
+const IMAGE_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
+
+/// What the first bytes say; clients mislabel images, and upstreams refuse those.
+fn media_type_of(base64: &str) -> Option<&'static str> {
+    let head = STANDARD.decode(base64.get(..16)?).ok()?;
+    if head.starts_with(b"\xFF\xD8\xFF") {
+        Some("image/jpeg")
+    } else if head.starts_with(b"\x89PNG\r\n\x1A\n") {
+        Some("image/png")
+    } else if head.starts_with(b"GIF8") {
+        Some("image/gif")
+    } else if head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP") {
+        Some("image/webp")
+    } else {
+        None
+    }
+}
+
+fn is_http(url: &str) -> bool {
+    let scheme = |name: &str| url.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    scheme("https://") || scheme("http://")
+}
+
+/// A value between double quotes.
+fn attribute(value: &str) -> String {
+    value.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;")
+}

@@ -1,0 +1,194 @@
+//! Thinking and effort: what the client wants, and how each kind of upstream is told (protocol.md §2.7).
+
+use super::Translation;
+use crate::protocol::anthropic::error::Error;
+use crate::protocol::anthropic::request::{Request, Role, Thinking};
+use crate::protocol::openai::chat::request::{
+    ChatTemplateKwargs, Reasoning, Request as ChatRequest, ThinkingSwitch,
+};
+use crate::translate::quirks::{Quirks, ReasoningRequest, is_reasoning_model, lacks_effort_none};
+use crate::translate::report::Kind;
+
+/// Effort names, weakest first; what an upstream lacks is replaced by the nearest.
+const RANKS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+
+/// What the client wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Wish {
+    /// Nothing was said.
+    Unsaid,
+    /// No thinking.
+    Off,
+    /// Thinking, as much as the model likes.
+    On,
+    /// Thinking with that effort.
+    Effort(String),
+    /// Thinking within that many tokens.
+    Budget(u64),
+}
+
+impl Translation<'_> {
+    pub(super) fn reasoning(&mut self, request: &Request, body: &mut ChatRequest) -> Result<(), Error> {
+        let wish = wish(request)?;
+        let quirks = &self.options.quirks;
+        // OpenAI's older models answer 400 to `reasoning_effort`; their documentation knows no exception.
+        if quirks.no_sampling_on_reasoning_models && !is_reasoning_model(&self.options.model) {
+            if !matches!(wish, Wish::Unsaid | Wish::Off) {
+                self.report.add("/thinking", Kind::Dropped, "the model does not reason");
+            }
+            return Ok(());
+        }
+        match quirks.reasoning_request {
+            ReasoningRequest::Effort => body.reasoning_effort = self.effort(&wish),
+            ReasoningRequest::ReasoningObject => body.reasoning = self.reasoning_object(&wish),
+            ReasoningRequest::ThinkingAndEffort => {
+                let kind = match wish {
+                    Wish::Unsaid => return Ok(()),
+                    Wish::Off => "disabled",
+                    Wish::On | Wish::Effort(_) | Wish::Budget(_) => "enabled",
+                };
+                body.thinking = Some(ThinkingSwitch { kind });
+                if wish != Wish::Off {
+                    body.reasoning_effort = self.effort(&wish);
+                }
+            }
+            ReasoningRequest::ChatTemplateKwargs => {
+                let enable_thinking = match wish {
+                    Wish::Unsaid => return Ok(()),
+                    Wish::Off => false,
+                    Wish::On | Wish::Effort(_) | Wish::Budget(_) => true,
+                };
+                body.chat_template_kwargs = Some(ChatTemplateKwargs { enable_thinking });
+                if enable_thinking {
+                    body.reasoning_effort = self.effort(&wish);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The effort's name at the upstream.
+    fn effort(&mut self, wish: &Wish) -> Option<String> {
+        let quirks = &self.options.quirks;
+        let wanted = match wish {
+            Wish::Unsaid | Wish::On => return None,
+            Wish::Off => "none",
+            Wish::Effort(effort) => effort,
+            Wish::Budget(tokens) => {
+                let effort = effort_of_budget(*tokens);
+                let reason = format!("a budget of {tokens} tokens became the effort `{effort}`");
+                self.report.add("/thinking/budget_tokens", Kind::Approximated, reason);
+                effort
+            }
+        };
+        let nearest = nearest_effort(wanted, quirks, &self.options.model)?;
+        if nearest != wanted {
+            let pointer = if *wish == Wish::Off { "/thinking" } else { "/output_config/effort" };
+            self.report.add(
+                pointer,
+                Kind::Clamped,
+                format!("`{wanted}` became `{nearest}`, the nearest the model has"),
+            );
+        }
+        Some(nearest.to_owned())
+    }
+
+    fn reasoning_object(&mut self, wish: &Wish) -> Option<Reasoning> {
+        Some(match *wish {
+            Wish::Unsaid => return None,
+            Wish::Off => Reasoning { enabled: Some(false), ..Reasoning::default() },
+            Wish::On => Reasoning { enabled: Some(true), ..Reasoning::default() },
+            Wish::Budget(tokens) => Reasoning { max_tokens: Some(tokens), ..Reasoning::default() },
+            Wish::Effort(_) => Reasoning { effort: self.effort(wish), ..Reasoning::default() },
+        })
+    }
+}
+
+/// The last effort said wins; thinking that is switched off wins over any effort.
+fn wish(request: &Request) -> Result<Wish, Error> {
+    let thinking = match request.thinking.as_ref() {
+        Some(thinking) => said_of(thinking)?,
+        None => Wish::Unsaid,
+    };
+    if thinking == Wish::Off {
+        return Ok(Wish::Off);
+    }
+    let mut systems =
+        request.messages.iter().enumerate().rev().filter(|(_, message)| message.role == Role::System);
+    let in_messages = systems.find_map(|(index, message)| {
+        let effort = message.output_config.as_ref()?.effort.as_deref()?;
+        Some((format!("messages.{index}.output_config.effort"), effort))
+    });
+    let at_top = || {
+        let effort = request.output_config.as_ref()?.effort.as_deref()?;
+        Some(("output_config.effort".to_owned(), effort))
+    };
+    match in_messages.or_else(at_top) {
+        Some((_, effort)) if RANKS.contains(&effort) => Ok(Wish::Effort(effort.to_owned())),
+        Some((place, effort)) => {
+            let known = "low, medium, high, xhigh, max";
+            Err(Error::invalid_request(format!("{place}: `{effort}` is unknown; known are {known}")))
+        }
+        None => Ok(thinking),
+    }
+}
+
+fn said_of(thinking: &Thinking) -> Result<Wish, Error> {
+    match thinking.kind.as_str() {
+        "disabled" | "between_tools" => Ok(Wish::Off),
+        "adaptive" => Ok(Wish::On),
+        "enabled" => Ok(thinking.budget_tokens.map_or(Wish::On, Wish::Budget)),
+        other => Err(Error::invalid_request(format!(
+            "thinking.type: `{other}` is unknown; known are enabled, disabled, adaptive, between_tools"
+        ))),
+    }
+}
+
+fn effort_of_budget(tokens: u64) -> &'static str {
+    match tokens {
+        0..4096 => "low",
+        4096..16384 => "medium",
+        16384..32768 => "high",
+        _ => "xhigh",
+    }
+}
+
+/// The effort the upstream knows that is nearest to the wanted one, the weaker of two.
+fn nearest_effort(wanted: &str, quirks: &Quirks, model: &str) -> Option<&'static str> {
+    let rank = |effort: &str| RANKS.iter().position(|known| *known == effort);
+    let wanted = rank(wanted)?;
+    // `none` switches reasoning off, so it is near to nothing but itself.
+    let none_fits = wanted == 0 && !(quirks.no_sampling_on_reasoning_models && lacks_effort_none(model));
+    quirks
+        .efforts
+        .iter()
+        .copied()
+        .filter(|effort| none_fits || *effort != "none")
+        .filter_map(|effort| Some((rank(effort)?.abs_diff(wanted), effort)))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, effort)| effort)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::translate::quirks::Preset;
+
+    #[test]
+    fn efforts_are_clamped_to_what_the_upstream_knows() {
+        let nearest = |wanted, preset: Preset, model| nearest_effort(wanted, &preset.quirks(), model);
+        assert_eq!(nearest("max", Preset::OpenAi, "gpt-6-sol"), Some("max"));
+        assert_eq!(nearest("none", Preset::OpenAi, "gpt-6-astra"), Some("minimal"));
+        assert_eq!(nearest("low", Preset::DeepSeek, "deepseek-chat"), Some("high"));
+        assert_eq!(nearest("xhigh", Preset::DeepSeek, "deepseek-chat"), Some("high"));
+        assert_eq!(nearest("max", Preset::Gemini, "gemini"), Some("high"));
+        assert_eq!(nearest("low", Preset::Mistral, "mistral"), Some("high"));
+        assert_eq!(nearest("none", Preset::Mistral, "mistral"), Some("none"));
+    }
+
+    #[test]
+    fn budgets_become_efforts() {
+        let efforts = [0, 4095, 4096, 16384, 32768, 1 << 40].map(effort_of_budget);
+        assert_eq!(efforts, ["low", "low", "medium", "high", "xhigh", "xhigh"]);
+    }
+}

@@ -1,0 +1,331 @@
+//! Tools: definitions, which of them are offered, and whether one must be used (protocol.md §2.9, §2.10).
+
+use super::{Translation, report_unknown};
+use crate::protocol::anthropic::block::{Block, BlockKind, Content};
+use crate::protocol::anthropic::error::Error;
+use crate::protocol::anthropic::request::{Message, Request, Tool, ToolChoice};
+use crate::protocol::openai::chat::request as chat;
+use crate::translate::json_object::raw;
+use crate::translate::json_schema;
+use crate::translate::report::Kind;
+use serde_json::value::RawValue;
+use std::collections::HashSet;
+
+/// What kind of tool an entry of `tools` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ToolKind {
+    /// The client's own function.
+    Function,
+    /// One of Anthropic's client tools, whose schema is built into the model.
+    Client(&'static ClientTool),
+    /// A tool that Anthropic's servers run.
+    Server,
+    /// A tool whose calls need members that chat completions do not have.
+    Unsupported,
+}
+
+impl Translation<'_> {
+    /// Fills in the tools; returns whether a single call must be enforced on the answer.
+    pub(super) fn tools(&mut self, request: &mut Request, body: &mut chat::Request) -> Result<bool, Error> {
+        let tools = request.tools.take().unwrap_or_default();
+        let choice = request.tool_choice.take();
+        let forced = choice.as_ref().and_then(|choice| match choice.kind.as_str() {
+            "tool" => choice.name.as_deref(),
+            _ => None,
+        });
+        let offer = Offer::new(&tools, &request.messages, forced)?;
+        let count = tools.len();
+        let mut names = HashSet::new();
+        for (index, tool) in tools.into_iter().enumerate() {
+            let name = tool.name.clone().unwrap_or_default();
+            if let Some(tool) = self.tool(index, tool, &offer)? {
+                if !names.insert(name.clone()) {
+                    return Err(Error::invalid_request(format!(
+                        "tools.{index}.name: `{name}` is defined twice"
+                    )));
+                }
+                body.tools.push(tool);
+            }
+        }
+        self.tool_choice(choice, count, &names, body)
+    }
+
+    fn tool(&mut self, index: usize, tool: Tool, offer: &Offer) -> Result<Option<chat::Tool>, Error> {
+        let pointer = format!("/tools/{index}");
+        let kind = kind_of(&tool, index)?;
+        if kind != ToolKind::Server {
+            report_unknown(&tool.unknown, &pointer, &mut self.report);
+        }
+        match kind {
+            ToolKind::Function => self.function(index, tool, offer),
+            ToolKind::Client(known) => {
+                let reason = "Anthropic's own tool became a function with the same schema";
+                self.report.add(pointer, Kind::Approximated, reason);
+                Ok(Some(self.client_tool(&tool, known)))
+            }
+            ToolKind::Server if offer.only_server_tools => Err(Error::invalid_request(format!(
+                "tools.{index}.type: `{}` is run by Anthropic's servers, the upstream cannot",
+                tool.kind.unwrap_or_default()
+            ))),
+            ToolKind::Server => {
+                let kind = tool.kind.unwrap_or_default();
+                self.report.add(
+                    pointer,
+                    Kind::Dropped,
+                    format!("`{kind}` is run by Anthropic's servers only"),
+                );
+                Ok(None)
+            }
+            ToolKind::Unsupported => Err(Error::invalid_request(format!(
+                "tools.{index}.type: `{}` cannot be translated; define a function with an input_schema instead",
+                tool.kind.unwrap_or_default()
+            ))),
+        }
+    }
+
+    fn function(&mut self, index: usize, tool: Tool, offer: &Offer) -> Result<Option<chat::Tool>, Error> {
+        let pointer = format!("/tools/{index}");
+        let Some(name) = tool.name.filter(|name| !name.is_empty()) else {
+            return Err(Error::invalid_request(format!("tools.{index}.name: missing field `name`")));
+        };
+        let Some(schema) = tool.input_schema else {
+            return Err(Error::invalid_request(format!(
+                "tools.{index}.input_schema: missing field `input_schema`"
+            )));
+        };
+        if tool.defer_loading == Some(true) && !offer.is_loaded(&name) {
+            self.report.add(pointer, Kind::Ignored, "held back until a tool_reference asks for it");
+            return Ok(None);
+        }
+        if tool.allowed_callers.as_ref().is_some_and(|callers| !callers.iter().any(|it| it == "direct")) {
+            let reason = "only code execution may call it, which the upstream has not";
+            self.report.add(pointer, Kind::Dropped, reason);
+            return Ok(None);
+        }
+        if tool.input_examples.as_ref().is_some_and(|examples| !examples.is_empty()) {
+            self.report.add(format!("{pointer}/input_examples"), Kind::Ignored, "a function has no examples");
+        }
+        if tool.cache_control.is_some() {
+            self.report.add(
+                format!("{pointer}/cache_control"),
+                Kind::Ignored,
+                "the upstream caches by itself",
+            );
+        }
+        let strict = tool.strict == Some(true) && self.strict(&pointer, &schema);
+        let repaired = json_schema::repair(schema);
+        if let Some(reason) = repaired.change {
+            self.report.add(format!("{pointer}/input_schema"), Kind::Approximated, reason);
+        }
+        Ok(Some(chat::Tool {
+            kind: "function",
+            function: chat::Function {
+                name: self.names.upstream_name(&name),
+                description: tool.description,
+                parameters: repaired.schema,
+                strict: strict.then_some(true),
+            },
+        }))
+    }
+
+    fn strict(&mut self, pointer: &str, schema: &RawValue) -> bool {
+        let reason = if !self.options.quirks.strict_tools {
+            "the upstream does not know it"
+        } else if !json_schema::fits_strict(schema) {
+            "the schema is outside of the strict subset"
+        } else {
+            return true;
+        };
+        self.report.add(format!("{pointer}/strict"), Kind::Dropped, reason);
+        false
+    }
+
+    fn client_tool(&mut self, tool: &Tool, known: &ClientTool) -> chat::Tool {
+        let mut description = known.description.to_owned();
+        if let Some(max) = tool.max_characters {
+            description = format!("{description} Views are cut after {max} characters.");
+        }
+        let name = tool.name.as_deref().unwrap_or(known.name);
+        chat::Tool {
+            kind: "function",
+            function: chat::Function {
+                name: self.names.upstream_name(name),
+                description: Some(description),
+                parameters: raw(known.schema.to_owned()),
+                strict: None,
+            },
+        }
+    }
+
+    fn tool_choice(
+        &mut self,
+        choice: Option<ToolChoice>,
+        count: usize,
+        names: &HashSet<String>,
+        body: &mut chat::Request,
+    ) -> Result<bool, Error> {
+        let Some(choice) = choice else { return Ok(false) };
+        let mapped = match choice.kind.as_str() {
+            "auto" => chat::ToolChoice::Mode("auto"),
+            "none" => chat::ToolChoice::Mode("none"),
+            "any" => chat::ToolChoice::Mode("required"),
+            "tool" => {
+                let name = choice.name.unwrap_or_default();
+                if !names.contains(&name) {
+                    return Err(Error::invalid_request(format!(
+                        "tool_choice.name: no tool `{name}` is offered"
+                    )));
+                }
+                let function = chat::NamedFunction { name: self.names.upstream_name(&name) };
+                chat::ToolChoice::Function(chat::NamedTool { kind: "function", function })
+            }
+            other => {
+                return Err(Error::invalid_request(format!(
+                    "tool_choice.type: `{other}` is unknown; known are auto, any, tool, none"
+                )));
+            }
+        };
+        if body.tools.is_empty() {
+            // OpenAI refuses `tool_choice` without tools.
+            return match choice.kind.as_str() {
+                "any" => {
+                    Err(Error::invalid_request("tool_choice: a tool is demanded but none can be offered"))
+                }
+                _ if count == 0 => Ok(false),
+                _ => {
+                    self.report.add("/tool_choice", Kind::Dropped, "no tool is left to choose");
+                    Ok(false)
+                }
+            };
+        }
+        body.tool_choice = Some(mapped);
+        let one = choice.disable_parallel_tool_use == Some(true) && choice.kind != "none";
+        if one && self.options.quirks.parallel_tool_calls {
+            body.parallel_tool_calls = Some(false);
+        }
+        // Enforced on the answer too: servers that take the parameter do not always heed it.
+        Ok(one)
+    }
+}
+
+/// Which tools of the request are to be offered.
+struct Offer {
+    only_server_tools: bool,
+    /// A server-side tool search is listed: it cannot run, so every deferred tool is loaded.
+    load_all: bool,
+    loaded: HashSet<String>,
+}
+
+impl Offer {
+    fn new(tools: &[Tool], messages: &[Message], forced: Option<&str>) -> Result<Self, Error> {
+        let mut kinds = Vec::with_capacity(tools.len());
+        for (index, tool) in tools.iter().enumerate() {
+            kinds.push(kind_of(tool, index)?);
+        }
+        let only_server_tools = kinds.iter().all(|kind| *kind == ToolKind::Server)
+            || tools.iter().zip(&kinds).any(|(tool, kind)| {
+                *kind == ToolKind::Server && forced.is_some() && tool.name.as_deref() == forced
+            });
+        let is_search =
+            |tool: &Tool| tool.kind.as_deref().is_some_and(|kind| kind.starts_with("tool_search_tool"));
+        let mut loaded = HashSet::new();
+        if tools.iter().any(|tool| tool.defer_loading == Some(true)) {
+            loaded.extend(forced.map(str::to_owned));
+            for message in messages {
+                collect_loaded(message.content.as_ref(), &mut loaded);
+            }
+        }
+        Ok(Self { only_server_tools, load_all: tools.iter().any(is_search), loaded })
+    }
+
+    fn is_loaded(&self, name: &str) -> bool {
+        self.load_all || self.loaded.contains(name)
+    }
+}
+
+/// Tools that a `tool_reference` has loaded, and tools that were called already.
+fn collect_loaded(content: Option<&Content>, loaded: &mut HashSet<String>) {
+    let Some(Content::Blocks(blocks)) = content else { return };
+    for Block { kind, .. } in blocks {
+        match kind {
+            BlockKind::ToolReference { tool_name } => {
+                loaded.insert(tool_name.clone());
+            }
+            BlockKind::ToolUse { name, .. } => {
+                loaded.insert(name.clone());
+            }
+            BlockKind::ToolResult { content, .. } => collect_loaded(content.as_ref(), loaded),
+            _ => {}
+        }
+    }
+}
+
+/// Families of tools that Anthropic's servers run; the dated suffix changes.
+const SERVER_TOOLS: [&str; 6] =
+    ["web_search_", "web_fetch_", "code_execution_", "tool_search_tool_", "advisor_", "mcp_toolset"];
+/// Families whose calls need more than a name and an input.
+const UNSUPPORTED_TOOLS: [&str; 3] = ["computer_", "browser_toolset_", "browser_"];
+
+fn kind_of(tool: &Tool, index: usize) -> Result<ToolKind, Error> {
+    let Some(kind) = tool.kind.as_deref().filter(|kind| *kind != "custom") else {
+        return Ok(ToolKind::Function);
+    };
+    let in_family = |families: &[&str]| families.iter().any(|family| kind.starts_with(family));
+    if in_family(&SERVER_TOOLS) {
+        return Ok(ToolKind::Server);
+    }
+    if in_family(&UNSUPPORTED_TOOLS) {
+        return Ok(ToolKind::Unsupported);
+    }
+    match CLIENT_TOOLS.iter().find(|known| kind.starts_with(known.family)) {
+        Some(known) => Ok(ToolKind::Client(known)),
+        None => Err(Error::invalid_request(format!("tools.{index}.type: `{kind}` is unknown"))),
+    }
+}
+
+/// One of Anthropic's client tools: the model knows its schema by heart, other models must be told.
+#[derive(Debug, PartialEq, Eq)]
+struct ClientTool {
+    family: &'static str,
+    name: &'static str,
+    description: &'static str,
+    schema: &'static str,
+}
+
+/// Schemas as Anthropic's documentation describes the tools (read 2026-11-22).
+static CLIENT_TOOLS: [ClientTool; 3] = [
+    ClientTool {
+        family: "bash_",
+        name: "bash",
+        description: "Runs a command in a persistent bash session and returns its output.",
+        schema: r#"{"type":"object","properties":{"command":{"type":"string","description":"The command to run. Required unless the session is restarted."},"restart":{"type":"boolean","description":"Set to true to restart the session."}}}"#,
+    },
+    ClientTool {
+        family: "text_editor_",
+        name: "str_replace_based_edit_tool",
+        description: "Views, creates and edits text files.",
+        schema: r#"{"type":"object","properties":{"command":{"type":"string","enum":["view","create","str_replace","insert"],"description":"What to do."},"path":{"type":"string","description":"Absolute path of the file or directory."},"view_range":{"type":"array","items":{"type":"integer"},"description":"For view: first and last line, from 1; -1 is the end."},"file_text":{"type":"string","description":"For create: the content of the file."},"old_str":{"type":"string","description":"For str_replace: the text to replace, which must occur exactly once."},"new_str":{"type":"string","description":"For str_replace: the new text."},"insert_line":{"type":"integer","description":"For insert: the line after which to insert, 0 for the beginning."},"insert_text":{"type":"string","description":"For insert: the text to insert."}},"required":["command","path"]}"#,
+    },
+    ClientTool {
+        family: "memory_",
+        name: "memory",
+        description: "Reads and writes files under /memories, which last between conversations.",
+        schema: r#"{"type":"object","properties":{"command":{"type":"string","enum":["view","create","str_replace","insert","delete","rename"],"description":"What to do."},"path":{"type":"string","description":"Path of the file or directory under /memories."},"view_range":{"type":"array","items":{"type":"integer"},"description":"For view: first and last line."},"file_text":{"type":"string","description":"For create: the content of the file."},"old_str":{"type":"string","description":"For str_replace: the text to replace."},"new_str":{"type":"string","description":"For str_replace: the new text."},"insert_line":{"type":"integer","description":"For insert: the line after which to insert."},"insert_text":{"type":"string","description":"For insert: the text to insert."},"old_path":{"type":"string","description":"For rename: the old path."},"new_path":{"type":"string","description":"For rename: the new path."}},"required":["command"]}"#,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::translate::json_object::Members;
+
+    #[test]
+    fn built_in_schemas_are_objects_with_properties() {
+        for tool in &CLIENT_TOOLS {
+            let schema: Box<RawValue> = RawValue::from_string(tool.schema.to_owned()).unwrap();
+            let members = Members::read(&schema).unwrap();
+            assert_eq!(members.get("type").unwrap().get(), "\"object\"");
+            assert!(Members::read(members.get("properties").unwrap()).is_some());
+        }
+    }
+}
