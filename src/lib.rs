@@ -1,11 +1,11 @@
 //! `aiapiproxy`: every client of Anthropic's Messages API on any model.
-pub mod protocol;
-pub mod sse;
-pub mod translate;
+pub mod cli;
 pub mod config;
 pub mod models;
+pub mod protocol;
 pub mod secret;
-pub mod telemetry;
-pub mod upstream;
 pub mod server;
-pub mod cli;
+pub mod sse;
+pub mod telemetry;
+pub mod translate;
+pub mod upstream;

@@ -85,7 +85,10 @@ impl Preset {
         let is = |domain: &str| host == domain || host.ends_with(&format!(".{domain}"));
         match () {
             () if is("api.openai.com") => Self::OpenAi,
-            () if is("openai.azure.com") || is("services.ai.azure.com") || is("cognitiveservices.azure.com") => {
+            () if is("openai.azure.com")
+                || is("services.ai.azure.com")
+                || is("cognitiveservices.azure.com") =>
+            {
                 Self::Azure
             }
             () if is("openrouter.ai") => Self::OpenRouter,
@@ -416,7 +419,9 @@ mod tests {
 
     #[test]
     fn newer_models_need_the_responses_api() {
-        for model in ["gpt-5.4", "gpt-5.4-mini", "gpt-5.5", "gpt-6-astra", "gpt-6.1-sol", "gpt-5-codex", "o3-pro"] {
+        for model in
+            ["gpt-5.4", "gpt-5.4-mini", "gpt-5.5", "gpt-6-astra", "gpt-6.1-sol", "gpt-5-codex", "o3-pro"]
+        {
             assert!(needs_responses(model), "{model}");
         }
         for model in ["gpt-4o", "gpt-4.1-mini", "gpt-5", "gpt-5.3", "o3", "qwen3", "gpt-oss-120b"] {
