@@ -33,10 +33,10 @@ pub(crate) async fn count(
     let body = limits::read_body(&head.headers, body, &shared.config.limits).await?;
     // The tables of the tokenizer take megabytes and milliseconds.
     let counted = tokio::task::spawn_blocking(move || {
-        let mut request = parse(&shared, &log, &body)?.request;
-        request.max_tokens = Some(1);
-        let options = options(&shared, &log, &request.model, None);
-        let translated = messages_via_chat::request(request, &options)?;
+        let mut parsed = parse(&shared, &log, &body)?;
+        parsed.request.max_tokens = Some(1);
+        let options = options(&shared, &log, &parsed.request.model, None);
+        let translated = messages_via_chat::request(parsed, &options)?;
         drop(slot);
         Ok(tokens::count(&translated.body))
     });

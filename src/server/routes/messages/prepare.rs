@@ -12,13 +12,7 @@ use crate::{
         request::{Parsed, Request},
     },
     server::{request_log::Log, state::Shared},
-    translate::{
-        Options,
-        context::Context,
-        messages_via_chat,
-        quirks::needs_responses,
-        report::{Kind, Report},
-    },
+    translate::{Options, context::Context, messages_via_chat, quirks::needs_responses, report::Report},
 };
 
 /// What is sent to the upstream, and what its answer's translation needs.
@@ -55,21 +49,17 @@ pub(super) async fn prepare(
 }
 
 fn translate(shared: &Shared, log: &Log, session: Option<String>, body: &[u8]) -> Result<Prepared, Error> {
-    let Parsed { mut request, repaired_surrogates } = parse(shared, log, body)?;
-    let stream = request.stream == Some(true);
+    let mut parsed = parse(shared, log, body)?;
+    let stream = parsed.request.stream == Some(true);
     log.note(|notes| notes.stream = Some(stream));
-    let answer_locally = request.max_tokens == Some(0);
+    let answer_locally = parsed.request.max_tokens == Some(0);
     if answer_locally {
-        request.max_tokens = Some(1);
+        parsed.request.max_tokens = Some(1);
     }
-    let options = options(shared, log, &request.model, session);
-    refuse_useless_tools(&request, &options)?;
-    let model = options.model.clone();
-    let translated = messages_via_chat::request(request, &options)?;
-    let mut report = translated.report;
-    if repaired_surrogates > 0 {
-        report.add("", Kind::Repaired, "lone surrogate escapes became U+FFFD");
-    }
+    let options = options(shared, log, &parsed.request.model, session);
+    refuse_useless_tools(&parsed.request, &options)?;
+    let translated = messages_via_chat::request(parsed, &options)?;
+    let report = translated.report;
     for loss in report.entries() {
         tracing::debug!(request.id = log.id(), pointer = loss.pointer, kind = ?loss.kind, reason = &*loss.reason, "lost in translation");
     }
@@ -77,6 +67,7 @@ fn translate(shared: &Shared, log: &Log, session: Option<String>, body: &[u8]) -
     let body = serde_json::to_vec(&translated.body).map_err(|error| {
         Error::new(ErrorKind::Api, format!("the translated request cannot be written: {error}"))
     })?;
+    let model = options.model;
     Ok(Prepared { model, stream, answer_locally, body: body.into(), context: translated.context, report })
 }
 
