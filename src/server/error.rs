@@ -11,6 +11,7 @@ use http::{HeaderValue, StatusCode, header};
 use super::request_log::End;
 use crate::{
     protocol::anthropic::error::{Error, ErrorDetails, ErrorKind},
+    secret::{self, SecretString},
     upstream,
 };
 
@@ -89,6 +90,23 @@ impl From<upstream::Error> for ApiError {
             upstream::Error::Timeout { .. } => Self::upstream(Error::new(kind, message)),
             _ => Self::upstream(Error::new(kind, message).with_status(502)),
         }
+    }
+}
+
+/// The keys that must not appear in what is told to a client: upstreams quote bad keys.
+#[derive(Debug, Clone)]
+pub(crate) struct Mask(Vec<SecretString>);
+
+impl Mask {
+    pub(crate) fn new(keys: [Option<&SecretString>; 2]) -> Self {
+        Self(keys.into_iter().flatten().cloned().collect())
+    }
+
+    /// The same failure without keys in its message.
+    pub(crate) fn error(&self, mut error: Error) -> Error {
+        let keys: Vec<_> = self.0.iter().collect();
+        error.message = secret::mask_keys(&error.message, &keys).into_owned();
+        error
     }
 }
 

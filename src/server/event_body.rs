@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use tokio::time::{self, Instant};
 
 use super::{
-    error::ApiError,
+    error::{ApiError, Mask},
     limits::Slot,
     request_log::{End, Log},
     state::Deadline,
@@ -41,6 +41,7 @@ pub(crate) struct EventBody<S> {
     /// What [`EventBody::begin`] got.
     first: Option<Bytes>,
     log: Log,
+    mask: Mask,
     _slot: Option<Slot>,
 }
 
@@ -53,6 +54,8 @@ pub(crate) struct Setting {
     /// When the server stops waiting.
     pub(crate) stopping: Deadline,
     pub(crate) log: Log,
+    /// What an error must not say.
+    pub(crate) mask: Mask,
     /// Kept until the answer is over.
     pub(crate) slot: Option<Slot>,
 }
@@ -136,6 +139,7 @@ where
             stopping: setting.stopping,
             first: None,
             log: setting.log,
+            mask: setting.mask,
             _slot: setting.slot,
         };
         let mut events = Vec::new();
@@ -151,7 +155,7 @@ where
             let unexplained =
                 || Error::new(ErrorKind::Api, "the upstream's stream is empty").with_status(502);
             let error = body.stream.failure().cloned().unwrap_or_else(unexplained);
-            return Err(ApiError::upstream(error));
+            return Err(ApiError::upstream(body.mask.error(error)));
         }
         body.first = Some(body.write(events));
         Ok(body)
@@ -284,7 +288,10 @@ where
         let mut bytes = Vec::with_capacity(events.len() * TYPICAL_EVENT_BYTES);
         for mut event in events {
             match &mut event {
-                Event::Error { request_id, .. } => *request_id = Some(self.log.id().to_owned()),
+                Event::Error { error, request_id } => {
+                    *error = self.mask.error(error.clone());
+                    *request_id = Some(self.log.id().to_owned());
+                }
                 Event::ContentBlockStart { .. } => self.log.note_first_content(),
                 _ => {}
             }
@@ -348,3 +355,6 @@ fn too_long(what: &str) -> Error {
     Error::new(ErrorKind::Api, format!("the upstream sent an {what} longer than the gateway's limit"))
         .with_status(502)
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,6 +101,11 @@ impl Log {
         Self { id: secret::request_id().into(), started: Instant::now(), notes: Arc::default() }
     }
 
+    #[cfg(test)]
+    pub(crate) fn for_test() -> Self {
+        Self::new()
+    }
+
     /// The request's id.
     pub(crate) fn id(&self) -> &str {
         &self.id

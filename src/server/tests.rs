@@ -84,10 +84,9 @@ async fn send(address: SocketAddr, head: &str, body: &str) -> Answer {
     let mut request = head.trim().replace('\n', "\r\n");
     request.push_str("\r\nconnection: close\r\n");
     if !body.is_empty() {
-        request.push_str(&format!("content-length: {}\r\n", body.len()));
+        request += &format!("content-length: {}\r\n", body.len());
     }
-    request.push_str("\r\n");
-    request.push_str(body);
+    request = request + "\r\n" + body;
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
     timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.unwrap().unwrap();

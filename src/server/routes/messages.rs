@@ -18,10 +18,10 @@ use self::prepare::{Prepared, prepare};
 pub(super) use self::prepare::{options, parse};
 use crate::{
     protocol::anthropic::{error::Error, response::Message},
-    secret::{self, SecretString},
+    secret,
     server::{
         auth::Caller,
-        error::ApiError,
+        error::{ApiError, Mask},
         event_body::{EventBody, Pace, Setting},
         limits::{self, Slot},
         request_log::Log,
@@ -73,20 +73,19 @@ async fn exchange(
     if let Some(id) = upstream_request_id(&answer) {
         headers.insert("x-upstream-request-id", id.clone());
     }
-    let key = caller.upstream_key.as_ref();
-    let masked = |error| masked(error, [key, shared.config.upstream.api_key.as_ref()]);
+    let mask = Mask::new([caller.upstream_key.as_ref(), shared.config.upstream.api_key.as_ref()]);
     if !(200..300).contains(&answer.status) {
-        return Err(ApiError::upstream(masked(refused(shared, answer, key.is_some()).await)));
+        let error = refused(shared, answer, caller.upstream_key.is_some()).await;
+        return Err(ApiError::upstream(mask.error(error)));
     }
     if prepared.stream {
-        let events = stream_events(shared, log, prepared, answer, slot).await;
-        let events = events.map_err(|failure| ApiError { error: masked(failure.error), ..failure })?;
+        let events = stream_events(shared, log, mask, prepared, answer, slot).await?;
         return Ok(event_stream(headers, events));
     }
     let limits = &shared.config.limits;
     let body = answer.body.collect(limits.max_response_size, limits.stream_idle_timeout).await?;
     let (message, report) = messages_via_chat::response(&body, secret::message_id(), prepared.context)
-        .map_err(|error| ApiError::upstream(masked(error)))?;
+        .map_err(|error| ApiError::upstream(mask.error(error)))?;
     log.note(|notes| {
         notes.usage = Some(message.usage.clone());
         notes.stop_reason = message.stop_reason.as_ref().map(|reason| reason.as_str().to_owned());
@@ -141,16 +140,10 @@ async fn refused(shared: &Shared, answer: Answer, client_key: bool) -> Error {
 const MAX_ERROR_BYTES: usize = 64 << 10;
 const ERROR_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Upstreams quote bad keys.
-fn masked(mut error: Error, keys: [Option<&SecretString>; 2]) -> Error {
-    let keys: Vec<_> = keys.into_iter().flatten().collect();
-    error.message = secret::mask_keys(&error.message, &keys).into_owned();
-    error
-}
-
 async fn stream_events(
     shared: &Shared,
     log: &Log,
+    mask: Mask,
     prepared: Prepared,
     answer: Answer,
     slot: Slot,
@@ -160,6 +153,7 @@ async fn stream_events(
         media_type: answer.media_type(),
         stopping: shared.stopping.deadline(),
         log: log.clone(),
+        mask,
         slot: Some(slot),
     };
     let stream = Stream::new(secret::message_id(), prepared.context);

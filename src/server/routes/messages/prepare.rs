@@ -50,16 +50,14 @@ pub(super) async fn prepare(
 
 fn translate(shared: &Shared, log: &Log, session: Option<String>, body: &[u8]) -> Result<Prepared, Error> {
     let mut parsed = parse(shared, log, body)?;
-    let request = &mut parsed.request;
-    let stream = request.stream == Some(true);
+    let stream = parsed.request.stream == Some(true);
     log.note(|notes| notes.stream = Some(stream));
-    let answer_locally = request.max_tokens == Some(0);
+    let answer_locally = parsed.request.max_tokens == Some(0);
     if answer_locally {
-        request.max_tokens = Some(1);
+        parsed.request.max_tokens = Some(1);
     }
-    let options = options(shared, log, &request.model, session);
-    refuse_useless_tools(request, &options)?;
-    let model = options.model.clone();
+    let options = options(shared, log, &parsed.request.model, session);
+    refuse_useless_tools(&parsed.request, &options)?;
     let translated = messages_via_chat::request(parsed, &options)?;
     let report = translated.report;
     for loss in report.entries() {
@@ -69,6 +67,7 @@ fn translate(shared: &Shared, log: &Log, session: Option<String>, body: &[u8]) -
     let body = serde_json::to_vec(&translated.body).map_err(|error| {
         Error::new(ErrorKind::Api, format!("the translated request cannot be written: {error}"))
     })?;
+    let model = options.model;
     Ok(Prepared { model, stream, answer_locally, body: body.into(), context: translated.context, report })
 }
 
