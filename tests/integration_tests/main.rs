@@ -26,3 +26,6 @@ mod generated;
 
 // Do the Dockerfile, the compose file and their like say what they must?
 mod deployment;
+
+// What becomes of requests, answers, streams and errors, case by case, with everything that is lost?
+mod translate_golden;
