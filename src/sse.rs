@@ -72,10 +72,14 @@ fn parse(block: &[u8]) -> Option<Event<'_>> {
     for line in lines::split(block) {
         if let Some(value) = field(line, b"data") {
             let value = String::from_utf8_lossy(value);
-            data = Some(match data {
-                None => value,
-                Some(before) => Cow::Owned(format!("{before}\n{value}")),
-            });
+            match &mut data {
+                None => data = Some(value),
+                Some(before) => {
+                    let before = before.to_mut();
+                    before.push('\n');
+                    before.push_str(&value);
+                }
+            }
         } else if let Some(value) = field(line, b"event") {
             name = String::from_utf8_lossy(value);
         }
