@@ -40,6 +40,8 @@ pub(crate) fn is_complete(text: &str) -> bool {
     matches!(trimmed, "" | "null") || object(trimmed).is_some_and(|object| object.repair != Some(CLOSED))
 }
 
+/// What is reported of control characters inside strings.
+pub(crate) const ESCAPED: &str = "control characters were escaped";
 const CLOSED: &str = "closing brackets were missing";
 
 fn object(text: &str) -> Option<Arguments> {
@@ -53,7 +55,7 @@ fn object(text: &str) -> Option<Arguments> {
         if read < text.len() {
             Some("text after the arguments was dropped")
         } else if json.len() > text.len() {
-            Some("control characters were escaped")
+            Some(ESCAPED)
         } else {
             None
         }

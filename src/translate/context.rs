@@ -22,6 +22,8 @@ pub struct Context {
     pub(crate) omit_thinking: bool,
     /// `<think>…</think>` in visible text is reasoning.
     pub(crate) think_tags: bool,
+    /// The texts that may end the answer; `None` when the request is not known.
+    pub(crate) stop_sequences: Option<Vec<String>>,
     /// A body that ends without any mark still counts as complete.
     pub(crate) lenient_eof: bool,
     /// Estimated input tokens, for `message_start` and for upstreams that report no usage.

@@ -59,6 +59,8 @@ struct Call {
     written: bool,
     /// The input is no object so far; all of it waits for the end.
     deferred: bool,
+    /// Control characters had to be escaped, which has been reported.
+    mended: bool,
 }
 
 /// The input of a tool broke after a part of it had been written: the message cannot be saved.
@@ -113,6 +115,7 @@ impl MessageWriter {
             waiting: String::new(),
             written: false,
             deferred: false,
+            mended: false,
         });
         if self.is_free() {
             self.open_tool(number, events);
@@ -257,6 +260,9 @@ impl MessageWriter {
             call.deferred = true;
             call.waiting.push_str(json);
             return;
+        }
+        if piece.len() > read && !mem::replace(&mut call.mended, true) {
+            report.add(input_pointer(number), Kind::Repaired, arguments::ESCAPED);
         }
         if call.scanner.is_done() {
             piece.truncate(piece.trim_end().len());

@@ -36,6 +36,7 @@ mod response;
 mod stop_reason;
 mod stream;
 mod usage;
+mod whole;
 
 pub use error::{UpstreamAnswer, error};
 pub use request::{Translated, request};

@@ -59,6 +59,7 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
     translation.conversation(request.system.take(), request.messages, &mut body)?;
 
     let context = Context {
+        stop_sequences: Some(request.stop_sequences.unwrap_or_default()),
         requested_model: request.model,
         upstream: options.upstream.clone(),
         upstream_model: options.model.clone(),

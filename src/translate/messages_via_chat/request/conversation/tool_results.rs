@@ -55,7 +55,7 @@ impl Calls {
     /// The call that the next result for that id answers: the first without one, else the last.
     fn next(&mut self, client_id: &str) -> Option<usize> {
         let same = self.by_id.get_mut(client_id)?;
-        let next = same.calls.get(same.answered).or(same.calls.last()).copied();
+        let next = same.calls.get(same.answered).or_else(|| same.calls.last()).copied();
         same.answered += 1;
         next
     }
