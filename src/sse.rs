@@ -87,8 +87,12 @@ fn parse(block: &[u8]) -> Option<Event<'_>> {
     data.filter(|data| !data.is_empty()).map(|data| Event { name, data })
 }
 
-/// The value of a field line: what follows the colon and at most one space.
+/// The value of a field line: what follows the colon and at most one space. A line without colon is a field
+/// without value.
 fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    if line == name {
+        return Some(b"");
+    }
     let value = line.strip_prefix(name)?.strip_prefix(b":")?;
     Some(value.strip_prefix(b" ").unwrap_or(value))
 }

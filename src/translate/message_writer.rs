@@ -59,7 +59,7 @@ struct Call {
     written: bool,
     /// The input is no object so far; all of it waits for the end.
     deferred: bool,
-    /// Control characters had to be escaped, which has been reported.
+    /// Something had to be repaired inside of strings, which has been reported.
     mended: bool,
 }
 
@@ -261,8 +261,10 @@ impl MessageWriter {
             call.waiting.push_str(json);
             return;
         }
-        if piece.len() > read && !mem::replace(&mut call.mended, true) {
-            report.add(input_pointer(number), Kind::Repaired, arguments::ESCAPED);
+        if let Some(reason) = call.scanner.mended()
+            && !mem::replace(&mut call.mended, true)
+        {
+            report.add(input_pointer(number), Kind::Repaired, reason);
         }
         if call.scanner.is_done() {
             piece.truncate(piece.trim_end().len());
