@@ -198,7 +198,7 @@ proptest! {
 
 #[test]
 fn every_cut_of_an_awkward_body_gives_the_same_events() {
-    let body = ": hi\r\n\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"é😀\"}}]}\r\n\r\n\
+    let body = ": hi\r\n\r\ndata: {\"choices\":\r\ndata:[{\"delta\":{\"content\":\"é😀\"}}]}\r\n\r\n\
                 event: message\rdata:{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":\r\
                 data:{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":\\\"ü\\\"}\"}}]}}]}\r\rdata: [DONE]\n\n";
     let text = |events| serde_json::to_string(&events).unwrap();
