@@ -1,6 +1,5 @@
 //! The narrow waist of streams: what an upstream's reader says and the rest of a stream understands.
 
-use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::response::Usage;
 use crate::translate::report::Loss;
 
@@ -37,8 +36,6 @@ pub(crate) enum Delta {
     StopSequence(String),
     /// Tokens; the last one counts.
     Usage(Usage),
-    /// The answer failed.
-    Fail(Error),
     /// Something was lost.
     Lost(Loss),
 }

@@ -104,7 +104,7 @@ mod tests {
         let cjk = "日本語の文章をトークンに分けると、英語とは違う数になります。".repeat(20);
         for text in [prose, code, cjk] {
             let (estimate, count) = (estimate(&request(&text)), count(&request(&text)));
-            assert!(estimate * 2 > count && estimate < count * 2, "{estimate} for {count}: {:.30}", text);
+            assert!(estimate * 2 > count && estimate < count * 2, "{estimate} for {count}: {text:.30}");
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct ToolNames {
 
 impl ToolNames {
     /// The upstream's form of a client's name; remembers the way back.
-    pub(crate) fn to_upstream(&mut self, name: &str) -> String {
+    pub(crate) fn upstream_name(&mut self, name: &str) -> String {
         match legal_name(name) {
             Cow::Borrowed(name) => name.to_owned(),
             Cow::Owned(changed) => {
@@ -32,7 +32,7 @@ impl ToolNames {
     }
 
     /// The client's form of an upstream's name. Names the request did not have pass through.
-    pub(crate) fn to_client(&self, name: String) -> String {
+    pub(crate) fn client_name(&self, name: String) -> String {
         self.original.get(&name).cloned().unwrap_or(name)
     }
 }
@@ -60,12 +60,12 @@ mod tests {
         for name in
             [format!("{long}a"), format!("{long}b"), "a.b/c".to_owned(), "ü".repeat(60), String::new()]
         {
-            let changed = names.to_upstream(&name);
+            let changed = names.upstream_name(&name);
             assert!(changed.len() <= MAX_LENGTH && legal_name(&changed) == changed, "{changed}");
-            assert_eq!(names.to_client(changed), name);
+            assert_eq!(names.client_name(changed), name);
         }
-        assert_ne!(names.to_upstream(&format!("{long}a")), names.to_upstream(&format!("{long}b")));
-        assert_eq!(names.to_upstream("Bash"), "Bash");
-        assert_eq!(names.to_client("hallucinated".to_owned()), "hallucinated");
+        assert_ne!(names.upstream_name(&format!("{long}a")), names.upstream_name(&format!("{long}b")));
+        assert_eq!(names.upstream_name("Bash"), "Bash");
+        assert_eq!(names.client_name("hallucinated".to_owned()), "hallucinated");
     }
 }

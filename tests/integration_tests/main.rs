@@ -21,5 +21,8 @@ mod support_selftest;
 // Does each module of src/ name only modules on lower floors, and is each file short enough to be read?
 mod floors;
 
+// Are completions/ and man/ what the model of the command line says?
+mod generated;
+
 // Do the Dockerfile, the compose file and their like say what they must?
 mod deployment;

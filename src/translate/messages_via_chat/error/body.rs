@@ -1,4 +1,4 @@
-//! The bodies of failures: OpenAI's, Azure's, OpenRouter's, vLLM's, FastAPI's, llama.cpp's, Ollama's, Mistral's,
+//! The bodies of failures: OpenAI's, Azure's, OpenRouter's, vLLM's, `FastAPI`'s, llama.cpp's, Ollama's, Mistral's,
 //! Gemini's, and those of proxies in between (protocol.md §5.4).
 
 use crate::translate::json_object::Members;

@@ -75,7 +75,11 @@ impl ToolCalls {
                 }
                 Some(_) => {}
                 None => {
-                    deltas.push(lost("/choices/0/message/tool_calls", Kind::Dropped, "a call without a name"))
+                    deltas.push(lost(
+                        "/choices/0/message/tool_calls",
+                        Kind::Dropped,
+                        "a call without a name",
+                    ));
                 }
             }
         }
@@ -140,7 +144,9 @@ impl ToolCalls {
         let json = std::mem::take(&mut call.early) + &arguments;
         if !call.sent && json.trim() == "{}" {
             call.placeholder = true;
-        } else if !json.is_empty() && !(call.placeholder && json.trim().is_empty()) {
+        } else if call.placeholder && json.trim().is_empty() {
+            // White space after a placeholder tells nothing.
+        } else if !json.is_empty() {
             call.placeholder = false;
             call.sent = true;
             deltas.push(Delta::ToolArguments { call: number, json });

@@ -203,7 +203,7 @@ impl Translation<'_> {
         let mut open = "<document".to_owned();
         for (name, value) in [("title", title), ("context", context)] {
             if let Some(value) = value {
-                open.push_str(&format!(" {name}=\"{}\"", attribute(value)));
+                open = format!("{open} {name}=\"{}\"", attribute(value));
             }
         }
         open.push('>');

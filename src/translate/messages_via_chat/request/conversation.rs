@@ -179,16 +179,12 @@ impl Translation<'_> {
         let kind = mem::replace(&mut block.kind, BlockKind::Marker);
         let BlockKind::ToolResult { tool_use_id, content, is_error } = kind else { return Ok(()) };
         self.report_extras(&block, place);
-        let matching =
-            || conversation.calls.iter().enumerate().filter(|(_, call)| call.client_id == tool_use_id);
-        let open = matching().find(|(_, call)| call.result.is_none());
-        let index = match open.or_else(|| matching().last()) {
-            Some((index, _)) => index,
-            None => {
-                return Err(place.refuse(format_args!(
-                    "tool_use_id: no tool_use `{tool_use_id}` stands in the assistant message before"
-                )));
-            }
+        let matches = |call: &Call| call.client_id == tool_use_id;
+        let open = conversation.calls.iter().position(|call| matches(call) && call.result.is_none());
+        let Some(index) = open.or_else(|| conversation.calls.iter().rposition(matches)) else {
+            return Err(place.refuse(format_args!(
+                "tool_use_id: no tool_use `{tool_use_id}` stands in the assistant message before"
+            )));
         };
         let result = self.tool_content(&tool_use_id, content, is_error, place)?;
         if let Some(call) = conversation.calls.get_mut(index)
@@ -367,7 +363,7 @@ impl Translation<'_> {
                     id: upstream_id.clone(),
                     kind: "function",
                     function: chat::FunctionCall {
-                        name: self.names.to_upstream(&name),
+                        name: self.names.upstream_name(&name),
                         arguments: String::from(Box::<str>::from(input)),
                     },
                 });

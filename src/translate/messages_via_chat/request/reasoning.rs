@@ -40,7 +40,7 @@ impl Translation<'_> {
         }
         match quirks.reasoning_request {
             ReasoningRequest::Effort => body.reasoning_effort = self.effort(&wish),
-            ReasoningRequest::ReasoningObject => body.reasoning = self.reasoning_object(wish),
+            ReasoningRequest::ReasoningObject => body.reasoning = self.reasoning_object(&wish),
             ReasoningRequest::ThinkingAndEffort => {
                 let kind = match wish {
                     Wish::Unsaid => return Ok(()),
@@ -93,13 +93,13 @@ impl Translation<'_> {
         Some(nearest.to_owned())
     }
 
-    fn reasoning_object(&mut self, wish: Wish) -> Option<Reasoning> {
-        Some(match wish {
+    fn reasoning_object(&mut self, wish: &Wish) -> Option<Reasoning> {
+        Some(match *wish {
             Wish::Unsaid => return None,
             Wish::Off => Reasoning { enabled: Some(false), ..Reasoning::default() },
             Wish::On => Reasoning { enabled: Some(true), ..Reasoning::default() },
             Wish::Budget(tokens) => Reasoning { max_tokens: Some(tokens), ..Reasoning::default() },
-            Wish::Effort(_) => Reasoning { effort: self.effort(&wish), ..Reasoning::default() },
+            Wish::Effort(_) => Reasoning { effort: self.effort(wish), ..Reasoning::default() },
         })
     }
 }
@@ -113,14 +113,12 @@ fn wish(request: &Request) -> Result<Wish, Error> {
     if thinking == Wish::Off {
         return Ok(Wish::Off);
     }
-    let systems =
+    let mut systems =
         request.messages.iter().enumerate().rev().filter(|(_, message)| message.role == Role::System);
-    let in_messages = systems
-        .filter_map(|(index, message)| {
-            let effort = message.output_config.as_ref()?.effort.as_deref()?;
-            Some((format!("messages.{index}.output_config.effort"), effort))
-        })
-        .next();
+    let in_messages = systems.find_map(|(index, message)| {
+        let effort = message.output_config.as_ref()?.effort.as_deref()?;
+        Some((format!("messages.{index}.output_config.effort"), effort))
+    });
     let at_top = || {
         let effort = request.output_config.as_ref()?.effort.as_deref()?;
         Some(("output_config.effort".to_owned(), effort))

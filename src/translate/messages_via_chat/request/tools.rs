@@ -120,7 +120,7 @@ impl Translation<'_> {
         Ok(Some(chat::Tool {
             kind: "function",
             function: chat::Function {
-                name: self.names.to_upstream(&name),
+                name: self.names.upstream_name(&name),
                 description: tool.description,
                 parameters: repaired.schema,
                 strict: strict.then_some(true),
@@ -143,13 +143,13 @@ impl Translation<'_> {
     fn client_tool(&mut self, tool: &Tool, known: &ClientTool) -> chat::Tool {
         let mut description = known.description.to_owned();
         if let Some(max) = tool.max_characters {
-            description.push_str(&format!(" Views are cut after {max} characters."));
+            description = format!("{description} Views are cut after {max} characters.");
         }
         let name = tool.name.as_deref().unwrap_or(known.name);
         chat::Tool {
             kind: "function",
             function: chat::Function {
-                name: self.names.to_upstream(name),
+                name: self.names.upstream_name(name),
                 description: Some(description),
                 parameters: raw(known.schema.to_owned()),
                 strict: None,
@@ -176,7 +176,7 @@ impl Translation<'_> {
                         "tool_choice.name: no tool `{name}` is offered"
                     )));
                 }
-                let function = chat::NamedFunction { name: self.names.to_upstream(&name) };
+                let function = chat::NamedFunction { name: self.names.upstream_name(&name) };
                 chat::ToolChoice::Function(chat::NamedTool { kind: "function", function })
             }
             other => {

@@ -1,0 +1,141 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_aiapiproxy_global_optspecs
+    string join \n config= env-file= color= h/help V/version
+end
+
+function __fish_aiapiproxy_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_aiapiproxy_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_aiapiproxy_using_subcommand
+    set -l cmd (__fish_aiapiproxy_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -l config -d 'Read this configuration file and no other' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -s V -l version -d 'Print version'
+complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "serve" -d 'Run the proxy: listen for clients of Anthropic\'s API and answer with the upstream\'s models'
+complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "convert" -d 'Translate requests, responses, streams and errors between dialects'
+complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "check" -d 'Try every step to the upstream: name, connection, TLS, key, models'
+complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "models" -d 'Show which upstream model stands for which requested name'
+complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "health" -d 'Ask a running server whether it is well'
+complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l host -d 'Address to listen on [default: 127.0.0.1] [env: SERVER_HOST]' -r
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l port -d 'Port to listen on; 0 lets the system choose [default: 8082] [env: SERVER_PORT]' -r
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l base-url -d 'The upstream\'s address [env: OPENAI_BASE_URL]' -r
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l preset -d 'The kind of upstream; default: what the address tells' -r -f -a "openai\t''
+azure\t''
+openrouter\t''
+groq\t''
+deepseek\t''
+mistral\t''
+gemini\t''
+vllm\t''
+sglang\t''
+llama.cpp\t''
+ollama\t''
+lmstudio\t''
+generic\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l log-format -d 'The form of log lines [default: text] [env: LOG_FORMAT]' -r -f -a "text\t''
+json\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l config -d 'Read this configuration file and no other' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l allow-unauthenticated -d 'Allow `auth = "none"` beyond loopback: whoever reaches the port spends your key'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l demo -d 'Answer from an upstream inside this program: no key, no network'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -s o -l output -d 'Write to this file instead of stdout' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l kind -d 'What the input is; `auto` looks at it' -r -f -a "auto\t''
+request\t''
+response\t''
+stream\t''
+error\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l from -d 'The input\'s dialect; default: messages for a request, else chat unless the input says otherwise' -r -f -a "messages\t'Anthropic\'s Messages API'
+chat\t'OpenAI\'s chat completions'
+responses\t'OpenAI\'s Responses API (not supported yet)'"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l to -d 'The output\'s dialect; default: chat for a request, else messages' -r -f -a "messages\t'Anthropic\'s Messages API'
+chat\t'OpenAI\'s chat completions'
+responses\t'OpenAI\'s Responses API (not supported yet)'"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l model -d 'The upstream\'s model for a request, the model to report for a response' -r
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l request -d 'The original request of a response or stream, for names, ids and stop sequences' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l status -d 'The status that came with an error; default: the one in the body, or else 500' -r
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l preset -d 'The kind of upstream that is asked or that answered; default: that of --config, or else generic' -r -f -a "openai\t''
+azure\t''
+openrouter\t''
+groq\t''
+deepseek\t''
+mistral\t''
+gemini\t''
+vllm\t''
+sglang\t''
+llama.cpp\t''
+ollama\t''
+lmstudio\t''
+generic\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l report -d 'List what got lost as JSON lines on stderr or in FILE' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l config -d 'Read this configuration file and no other' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l aggregate -d 'Fold a stream into one message'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l explode -d 'Write a message as a stream'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l jsonl -d 'Read one document a line, and write one a line'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l pretty -d 'Indent JSON output; numbers and the order of members stay as they are'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l strict -d 'Exit with 65 instead of losing anything; a stream has been written by then'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand check" -l config -d 'Read this configuration file and no other' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand check" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand check" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand check" -l complete -d 'Also ask each mapped model for a tiny answer, whole and as a stream'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand check" -l json -d 'Print JSON'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand models" -l config -d 'Read this configuration file and no other' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand models" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand models" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand models" -l live -d 'Ask the upstream which of the models it really has'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand models" -l json -d 'Print JSON'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand models" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand health" -l config -d 'Read this configuration file and no other' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand health" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand health" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand health" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand completions" -l config -d 'Read this configuration file and no other' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand completions" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve convert check models health completions help" -f -a "serve" -d 'Run the proxy: listen for clients of Anthropic\'s API and answer with the upstream\'s models'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve convert check models health completions help" -f -a "convert" -d 'Translate requests, responses, streams and errors between dialects'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve convert check models health completions help" -f -a "check" -d 'Try every step to the upstream: name, connection, TLS, key, models'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve convert check models health completions help" -f -a "models" -d 'Show which upstream model stands for which requested name'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve convert check models health completions help" -f -a "health" -d 'Ask a running server whether it is well'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve convert check models health completions help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve convert check models health completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -1,0 +1,225 @@
+//! One whole document: a request, a response, an error, or what `--explode` makes of a message.
+
+use color_eyre::Result;
+use serde::Serialize;
+
+use super::{
+    bad_data,
+    detect::Members,
+    input::Input,
+    losses::Losses,
+    pretty,
+    route::{Found, Route, Wish},
+    settings::{Settings, message_id, refused},
+    sink::Target,
+};
+use crate::{
+    cli::exit::{Exit, Failure},
+    protocol::anthropic::{request::Request, response::Message, stream::Event},
+    secret::mask_keys,
+    sse,
+    translate::{
+        message_explode::explode,
+        messages_via_chat::{self, UpstreamAnswer},
+        report::Report,
+    },
+};
+
+/// What a document became.
+pub(super) struct Converted {
+    pub(super) text: Text,
+    pub(super) report: Report,
+}
+
+/// The result, not yet laid out.
+pub(super) enum Text {
+    /// One JSON text.
+    Json(Vec<u8>),
+    /// A stream of events.
+    Events(Vec<u8>),
+}
+
+pub(super) fn run(
+    input: &mut Input,
+    target: &Target,
+    wish: Wish,
+    settings: &Settings,
+    mut losses: Losses,
+    pretty: bool,
+) -> Result<Exit> {
+    let document = input.read_document()?;
+    let converted = convert(&document, input.name(), wish, settings)?;
+    losses.list(&converted.report, None)?;
+    let refusal = losses.refusal(&converted.report);
+    losses.finish()?;
+    if let Some(refusal) = refusal {
+        return Err(refusal.into());
+    }
+    let text = converted.text.laid_out(pretty)?;
+    let mut sink = target.open_whole()?;
+    sink.write(&text)?;
+    sink.commit()?;
+    Ok(Exit::Success)
+}
+
+/// Converts one document; `name` is what messages call it.
+pub(super) fn convert(
+    document: &[u8],
+    name: &str,
+    wish: Wish,
+    settings: &Settings,
+) -> Result<Converted, Failure> {
+    let members = Members::of(document);
+    let found = members.as_ref().and_then(Members::found);
+    let found = match (found, wish.kind) {
+        (Some(found), _) => found,
+        // Somebody who says what it is knows better; the translation then says what is wrong with it.
+        (None, Some(kind)) => Found { kind, dialect: None },
+        (None, None) => return Err(unrecognised(name, document)),
+    };
+    let stated_model = || members.as_ref().and_then(|members| members.text("model"));
+    match wish.route(found)? {
+        Route::Request => request(document, name, settings),
+        Route::Response => {
+            let (message, report) = response(document, name, settings, stated_model())?;
+            Ok(Converted { text: Text::Json(json(&message)?), report })
+        }
+        Route::ExplodeCompletion => {
+            let (message, report) = response(document, name, settings, stated_model())?;
+            Ok(Converted { text: Text::Events(events(&explode(message))), report })
+        }
+        Route::ExplodeMessage => {
+            let message: Message = serde_json::from_slice(document)
+                .map_err(|error| bad_data(format!("{name}: not a message")).why(error.to_string()))?;
+            Ok(Converted { text: Text::Events(events(&explode(message))), report: Report::default() })
+        }
+        Route::Error => error(document, members.as_ref(), settings),
+        Route::Stream | Route::AggregateChunks | Route::AggregateEvents => {
+            // `run` of the parent sends streams elsewhere, and lines refuse them.
+            Err(Failure::new(Exit::Usage, "a stream is no document"))
+        }
+    }
+}
+
+fn request(document: &[u8], name: &str, settings: &Settings) -> Result<Converted, Failure> {
+    let parsed = Request::parse(document).map_err(|error| refused(name, &error))?;
+    let options = settings.options(&parsed.request.model);
+    let translated = messages_via_chat::request(parsed, &options).map_err(|error| refused(name, &error))?;
+    Ok(Converted { text: Text::Json(json(&translated.body)?), report: translated.report })
+}
+
+fn response(
+    document: &[u8],
+    name: &str,
+    settings: &Settings,
+    stated_model: Option<String>,
+) -> Result<(Message, Report), Failure> {
+    let id = message_id(document.trim_ascii());
+    messages_via_chat::response(document, id, settings.context(stated_model))
+        .map_err(|error| refused(name, &error))
+}
+
+fn error(document: &[u8], members: Option<&Members<'_>>, settings: &Settings) -> Result<Converted, Failure> {
+    let status = settings.status.or_else(|| members.and_then(stated_status)).unwrap_or(UNSTATED_STATUS);
+    let answer = UpstreamAnswer { status, body: document, ..UpstreamAnswer::default() };
+    let mut error = messages_via_chat::error(&answer, settings.upstream());
+    error.message = mask_keys(&error.message, &[]).into_owned();
+    Ok(Converted { text: Text::Json(json(&error.envelope(None))?), report: Report::default() })
+}
+
+/// The status of an error that does not say.
+const UNSTATED_STATUS: u16 = 500;
+
+/// The status in the body: OpenRouter and Gemini have it as `error.code`, vLLM as `code` beside the message.
+fn stated_status(members: &Members<'_>) -> Option<u16> {
+    let of = |members: &Members<'_>| ["code", "status"].iter().find_map(|name| members.status(name));
+    members.object("error").as_ref().and_then(of).or_else(|| of(members))
+}
+
+fn unrecognised(name: &str, document: &[u8]) -> Failure {
+    let failure = match serde_json::from_slice::<serde::de::IgnoredAny>(document) {
+        _ if document.trim_ascii().is_empty() => bad_data(format!("{name} is empty")),
+        Err(error) => {
+            bad_data(format!("{name} is neither JSON nor a stream of events")).why(error.to_string())
+        }
+        Ok(_) => bad_data(format!("{name} is no request, response or error"))
+            .why("none of the members messages, choices, content and error is there"),
+    };
+    failure.mend("say what it is with --kind request|response|stream|error")
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(value).map_err(|error| {
+        Failure::new(Exit::Internal, "cannot write the result as JSON").why(error.to_string())
+    })
+}
+
+fn events(events: &[Event]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for event in events {
+        sse::encode(event.name(), event, &mut out);
+    }
+    out
+}
+
+impl Text {
+    /// The bytes to write.
+    pub(super) fn laid_out(self, indented: bool) -> Result<Vec<u8>, Failure> {
+        let mut text = match self {
+            Self::Events(_) if indented => {
+                return Err(Failure::new(
+                    Exit::Usage,
+                    "--pretty is for JSON, and a stream of events is written",
+                ));
+            }
+            Self::Events(events) => return Ok(events),
+            Self::Json(json) if indented => pretty::indent(&json),
+            Self::Json(mut json) => {
+                pretty::one_line(&mut json);
+                json
+            }
+        };
+        text.push(b'\n');
+        Ok(text)
+    }
+}
+
+impl Converted {
+    /// A message that a stream was folded into.
+    pub(super) fn message(message: &Message, report: Report) -> Result<Self, Failure> {
+        Ok(Self { text: Text::Json(json(message)?), report })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_is_found_where_servers_write_it() {
+        for (text, expected) in [
+            (r#"{"error":{"code":429,"message":"x"}}"#, Some(429)),
+            (r#"[{"error":{"code":503,"status":"UNAVAILABLE"}}]"#, Some(503)),
+            (r#"{"object":"error","message":"x","code":404}"#, Some(404)),
+            (r#"{"error":{"code":"rate_limit_exceeded"}}"#, None),
+            (r#"{"error":{"code":1301}}"#, None),
+            (r#"{"error":"x","status":400}"#, Some(400)),
+        ] {
+            assert_eq!(Members::of(text.as_bytes()).as_ref().and_then(stated_status), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_recognised_is_named() {
+        let reason = |text: &str| unrecognised("x", text.as_bytes()).one_line();
+        assert_eq!(reason(" \n"), "x is empty");
+        assert!(reason("<html>").starts_with("x is neither JSON nor a stream of events: "));
+        assert!(reason("{}").starts_with("x is no request, response or error: "));
+    }
+
+    #[test]
+    fn events_cannot_be_indented() {
+        assert_eq!(Text::Events(Vec::new()).laid_out(true).unwrap_err().exit(), Exit::Usage);
+        assert_eq!(Text::Json(b"{\"a\":\n1}".to_vec()).laid_out(false).unwrap(), b"{\"a\": 1}\n");
+    }
+}

@@ -1,0 +1,287 @@
+//! Streams: converted event by event as they arrive, in constant memory.
+//!
+//! Whether the input speaks chat or messages is known with its first event, and only then the output is opened.
+
+use color_eyre::Result;
+
+use super::{
+    Dialect, Kind, bad_data,
+    detect::{self, Members, Shape},
+    document::Converted,
+    input::Input,
+    losses::Losses,
+    route::{Found, Route, Wish},
+    settings::{Settings, message_id, refused},
+    sink::{Sink, Target},
+};
+use crate::{
+    cli::exit::{Exit, Failure},
+    config::limits::Limits,
+    protocol::anthropic::{
+        error::{Error, ErrorKind},
+        stream::Event,
+    },
+    sse::{self, Decoder},
+    translate::{
+        message_fold::MessageFold,
+        messages_via_chat::{End, Stream},
+        report::{Kind as LossKind, Report},
+    },
+};
+
+pub(super) fn run(
+    input: &mut Input,
+    shape: Shape,
+    target: &Target,
+    wish: Wish,
+    settings: &Settings,
+    losses: Losses,
+    pretty: bool,
+) -> Result<Exit> {
+    if pretty && !wish.aggregate {
+        return Err(
+            Failure::new(Exit::Usage, "--pretty is for JSON, and a stream of events is written").into()
+        );
+    }
+    let mut conversion = Conversion::new(wish, settings);
+    let mut output = Output {
+        target,
+        sink: None,
+        buffer: Vec::new(),
+        aggregate: wish.aggregate.then(MessageFold::default),
+    };
+    if shape == Shape::Document {
+        conversion.whole(&input.read_document()?)?;
+        output.take(&mut conversion.events, input)?;
+    } else {
+        read_events(input, &mut conversion, &mut output)?;
+    }
+    conversion.finish(End::Eof)?;
+    output.take(&mut conversion.events, input)?;
+    output.finish(conversion, input, losses, pretty)
+}
+
+fn read_events(input: &mut Input, conversion: &mut Conversion<'_>, output: &mut Output<'_>) -> Result<()> {
+    let mut decoder = Decoder::new(Limits::default().max_event_size);
+    loop {
+        let bytes = match input.more() {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                // What was read so far ends as a stream must; why it ends is told on stderr.
+                conversion
+                    .finish(End::Failed(Error::new(ErrorKind::Api, "the input could not be read on")))?;
+                output.take(&mut conversion.events, input)?;
+                return Err(error);
+            }
+        };
+        if bytes.is_empty() {
+            let mut refusal = Ok(());
+            decoder.finish(|event| refusal = conversion.push(&event));
+            return Ok(refusal?);
+        }
+        let count = bytes.len();
+        let mut refusal = Ok(());
+        let decoded = decoder.push(bytes, |event| {
+            if refusal.is_ok() {
+                refusal = conversion.push(&event);
+            }
+        });
+        input.consume(count);
+        refusal?;
+        if let Err(error) = decoded {
+            return Ok(conversion.finish(End::Failed(Error::new(ErrorKind::Api, error.to_string())))?);
+        }
+        output.take(&mut conversion.events, input)?;
+        if conversion.is_over() {
+            return Ok(());
+        }
+    }
+}
+
+/// What the input is converted by; chosen at its first event.
+struct Conversion<'a> {
+    wish: Wish,
+    settings: &'a Settings,
+    by: By,
+    /// Converted and not yet written.
+    events: Vec<Event>,
+    /// Events of the input so far.
+    count: u64,
+}
+
+enum By {
+    /// Nothing yet.
+    Undecided,
+    /// The translation of chunks.
+    Chunks(Box<Stream>),
+    /// Nothing is translated: the events are those of messages already.
+    Messages(Report),
+}
+
+impl<'a> Conversion<'a> {
+    fn new(wish: Wish, settings: &'a Settings) -> Self {
+        Self { wish, settings, by: By::Undecided, events: Vec::new(), count: 0 }
+    }
+
+    fn push(&mut self, event: &sse::Event<'_>) -> Result<(), Failure> {
+        self.count += 1;
+        if matches!(self.by, By::Undecided) {
+            self.decide(&event.data, detect::is_messages_event(&event.name, &event.data))?;
+        }
+        match &mut self.by {
+            By::Undecided => {}
+            By::Chunks(stream) => stream.push(event, &mut self.events),
+            By::Messages(report) => match serde_json::from_str(&event.data) {
+                Ok(event) => self.events.push(event),
+                // The SDKs skip events that they do not know, and so does this.
+                Err(_) if is_unknown(&event.data) => {
+                    report.add(format!("/{}", self.count - 1), LossKind::Dropped, "an event of unknown type");
+                }
+                Err(error) => {
+                    let what = format!("event {} of the stream is wrong", self.count);
+                    return Err(bad_data(what).why(error.to_string()));
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Takes a whole completion where a stream was announced.
+    fn whole(&mut self, document: &[u8]) -> Result<(), Failure> {
+        let text = String::from_utf8_lossy(document);
+        self.decide(text.trim(), false)?;
+        if let By::Chunks(stream) = &mut self.by {
+            stream.push_whole(document, &mut self.events);
+        }
+        Ok(())
+    }
+
+    /// Ids and the model's name follow from the first event, so that they do not depend on how bytes arrive.
+    fn decide(&mut self, first: &str, is_messages: bool) -> Result<(), Failure> {
+        let dialect = if is_messages { Dialect::Messages } else { Dialect::Chat };
+        let found = Found { kind: Kind::Stream, dialect: Some(dialect) };
+        self.by = if self.wish.route(found)? == Route::AggregateEvents {
+            By::Messages(Report::default())
+        } else {
+            let stated = Members::of(first.as_bytes()).and_then(|members| members.text("model"));
+            let context = self.settings.context(stated);
+            By::Chunks(Box::new(Stream::new(message_id(first.as_bytes()), context)))
+        };
+        Ok(())
+    }
+
+    fn finish(&mut self, end: End) -> Result<(), Failure> {
+        if matches!(self.by, By::Undecided) {
+            // Not one event: the translation knows what a client is told then.
+            self.decide("", false)?;
+        }
+        if let By::Chunks(stream) = &mut self.by {
+            stream.finish(end, &mut self.events);
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(&self.by, By::Chunks(stream) if stream.is_over())
+    }
+
+    fn failure(&self) -> Option<&Error> {
+        match &self.by {
+            By::Chunks(stream) => stream.failure(),
+            By::Undecided | By::Messages(_) => None,
+        }
+    }
+
+    fn into_report(self) -> Report {
+        match self.by {
+            By::Chunks(stream) => stream.report().clone(),
+            By::Messages(report) => report,
+            By::Undecided => Report::default(),
+        }
+    }
+}
+
+/// An event whose type this program does not know.
+fn is_unknown(data: &str) -> bool {
+    const KNOWN: [&str; 8] = [
+        "message_start",
+        "ping",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+        "error",
+    ];
+    let kind = Members::of(data.as_bytes()).and_then(|members| members.text("type"));
+    kind.is_some_and(|kind| !KNOWN.contains(&kind.as_str()))
+}
+
+/// Where events go: to the sink at once, or into one message.
+struct Output<'a> {
+    target: &'a Target,
+    sink: Option<Sink>,
+    buffer: Vec<u8>,
+    aggregate: Option<MessageFold>,
+}
+
+impl Output<'_> {
+    /// Writes what there is, so that the reader has it before the next read.
+    fn take(&mut self, events: &mut Vec<Event>, input: &Input) -> Result<()> {
+        if let Some(fold) = &mut self.aggregate {
+            for event in events.drain(..) {
+                fold.push(event).map_err(|error| refused(input.name(), &error))?;
+            }
+            return Ok(());
+        }
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.buffer.clear();
+        for event in events.drain(..) {
+            sse::encode(event.name(), &event, &mut self.buffer);
+        }
+        let sink = match &mut self.sink {
+            Some(sink) => sink,
+            none => none.insert(self.target.open_stream(input)?),
+        };
+        sink.write(&self.buffer)?;
+        sink.flush()
+    }
+
+    /// Ends the output; a stream that broke off was written with its `error` event and is a failure now.
+    fn finish(
+        self,
+        conversion: Conversion<'_>,
+        input: &Input,
+        mut losses: Losses,
+        pretty: bool,
+    ) -> Result<Exit> {
+        let failure = conversion.failure().map(|error| refused(input.name(), error));
+        let mut report = conversion.into_report();
+        let message = match (self.aggregate, &failure) {
+            (Some(fold), None) => {
+                let message = fold.finish().map_err(|error| refused(input.name(), &error))?;
+                let converted = Converted::message(&message, std::mem::take(&mut report))?;
+                report = converted.report;
+                Some(converted.text.laid_out(pretty)?)
+            }
+            _ => None,
+        };
+        losses.list(&report, None)?;
+        let refusal = failure.or_else(|| losses.refusal(&report));
+        losses.finish()?;
+        if let Some(sink) = self.sink {
+            sink.commit()?;
+        }
+        if let Some(refusal) = refusal {
+            return Err(refusal.into());
+        }
+        if let Some(message) = message {
+            let mut sink = self.target.open_whole()?;
+            sink.write(&message)?;
+            sink.commit()?;
+        }
+        Ok(Exit::Success)
+    }
+}

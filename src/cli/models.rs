@@ -1,0 +1,226 @@
+//! `models`: the mapping of model names as a table, and the explanation of a single name.
+
+use std::time::Duration;
+
+use color_eyre::{Result, eyre::WrapErr};
+use serde::Serialize;
+
+use super::{
+    GlobalArgs,
+    exit::{Exit, Failure},
+    load_and_warn,
+    output::{self, Cell, GOOD, Progress, WARNING},
+    runtime,
+};
+use crate::{
+    config::{Config, Sources},
+    models::{Resolution, Rule},
+    translate::quirks::needs_responses,
+    upstream::{Listing, Upstream},
+};
+
+/// Show which upstream model stands for which requested name
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Args {
+    /// Explain this name: which rule decides, and what is sent to the upstream
+    name: Option<String>,
+    /// Ask the upstream which of the models it really has
+    #[arg(long)]
+    live: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  aiapiproxy models
+  aiapiproxy models claude-sonnet-5
+  aiapiproxy models --live --json";
+
+pub(super) fn run(args: &Args, global: &GlobalArgs) -> Result<Exit> {
+    let config = load_and_warn(&Sources { key_optional: !args.live, ..global.sources() })?;
+    let live = if args.live { Some(listed_by_upstream(&config)?) } else { None };
+    match &args.name {
+        Some(name) => explain(&Explanation::of(name, &config, live.as_ref()), args.json)?,
+        None => list(&Table::of(&config, live.as_ref()), args.json)?,
+    }
+    Ok(Exit::Success)
+}
+
+/// What `GET /models` at the upstream says.
+fn listed_by_upstream(config: &Config) -> Result<Listing> {
+    let spinner = Progress::spinner();
+    spinner.message(format!("asking {}", config.upstream.base_url));
+    let asked = runtime()?.block_on(async {
+        Upstream::new(&config.upstream, &config.limits)?.list_models(None, PATIENCE).await
+    });
+    spinner.finish();
+    let cannot = |exit| Failure::new(exit, "cannot list the upstream's models");
+    let listing =
+        asked.wrap_err_with(|| cannot(Exit::Unavailable).mend("`aiapiproxy check` finds out why"))?;
+    if listing.ids.is_some() {
+        return Ok(listing);
+    }
+    let exit = if matches!(listing.status, 401 | 403) { Exit::NoPermission } else { Exit::Unavailable };
+    let why = format!("{} answered {} and no list", config.upstream.base_url, listing.status);
+    Err(cannot(exit).why(why).mend("`aiapiproxy check` finds out why").into())
+}
+
+/// For the whole answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// All rules.
+#[derive(Debug, Serialize)]
+struct Table<'a> {
+    upstream: &'a str,
+    url: &'a str,
+    rules: Vec<Line>,
+    /// Whether names that no rule fits are sent on as they are.
+    others_pass_through: bool,
+    /// What `GET /v1/models` shows to clients.
+    listed: Vec<String>,
+}
+
+/// One rule.
+#[derive(Debug, Serialize)]
+struct Line {
+    name: String,
+    model: String,
+    rule: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<bool>,
+}
+
+impl<'a> Table<'a> {
+    fn of(config: &'a Config, live: Option<&Listing>) -> Self {
+        let rules = config.models.rules();
+        Self {
+            upstream: &config.upstream.name,
+            url: config.upstream.base_url.as_str(),
+            others_pass_through: !rules.iter().any(|(_, rule, _)| matches!(rule, Rule::Default(_))),
+            rules: rules
+                .into_iter()
+                .map(|(name, rule, target)| Line {
+                    name,
+                    model: target.model.clone(),
+                    rule: rule.to_string(),
+                    live: live.map(|live| live.has(&target.model)),
+                })
+                .collect(),
+            listed: config.models.listed().into_iter().map(|listed| listed.id).collect(),
+        }
+    }
+}
+
+fn list(table: &Table<'_>, json: bool) -> Result<()> {
+    if json {
+        return output::json(table);
+    }
+    let mut rows: Vec<[Cell; 4]> = table
+        .rules
+        .iter()
+        .map(|line| [Cell::new(&line.name), Cell::new(&line.model), Cell::new(&line.rule), mark(line.live)])
+        .collect();
+    if table.others_pass_through {
+        rows.push([
+            Cell::new("(others)"),
+            Cell::new("(as requested)"),
+            Cell::new("passed through"),
+            mark(None),
+        ]);
+    }
+    output::data(&format!(
+        "upstream: {} at {}\n\n{}",
+        output::plain(table.upstream),
+        table.url,
+        output::table(["REQUESTED", "SENT AS", "DECIDED BY", ""], &rows)
+    ))
+}
+
+fn mark(live: Option<bool>) -> Cell {
+    match live {
+        None => Cell::new(""),
+        Some(true) => Cell::styled("✓ there", GOOD),
+        Some(false) => Cell::styled("✗ not listed by the upstream", WARNING),
+    }
+}
+
+/// What becomes of one name.
+#[derive(Debug, Serialize)]
+struct Explanation<'a> {
+    requested: &'a str,
+    model: String,
+    rule: String,
+    upstream: &'a str,
+    url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
+}
+
+impl<'a> Explanation<'a> {
+    fn of(name: &'a str, config: &'a Config, live: Option<&Listing>) -> Self {
+        let Resolution { model, rule } = config.models.resolve(name);
+        let upstream = &config.upstream;
+        let tools_refused = upstream.quirks.newer_models_need_responses && needs_responses(&model);
+        Self {
+            requested: name,
+            rule: rule.to_string(),
+            upstream: &upstream.name,
+            url: upstream.base_url.as_str(),
+            live: live.map(|live| live.has(&model)),
+            warning: tools_refused.then_some(TOOLS_REFUSED),
+            model,
+        }
+    }
+}
+
+const TOOLS_REFUSED: &str = "the upstream refuses tools for this model on chat completions";
+
+fn explain(explanation: &Explanation<'_>, json: bool) -> Result<()> {
+    if json {
+        return output::json(explanation);
+    }
+    let Explanation { requested, model, rule, upstream, url, live, warning } = explanation;
+    let mut text = format!("{requested} is sent as {model} to {upstream} at {url}\ndecided by: {rule}");
+    if let Some(live) = live {
+        text.push_str(if *live { "\nthe upstream has it" } else { "\nthe upstream does not list it" });
+    }
+    if let Some(warning) = warning {
+        text.push_str("\nbut ");
+        text.push_str(warning);
+    }
+    let lines: Vec<String> = text.lines().map(output::plain).collect();
+    output::data(&format!("{}\n", lines.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live(ids: &[&str]) -> Listing {
+        Listing { status: 200, ids: Some(ids.iter().map(|&id| id.to_owned()).collect()) }
+    }
+
+    #[test]
+    fn a_name_is_explained_by_its_rule() {
+        let config = Config::default();
+        let explained = Explanation::of("claude-sonnet-5[1m]", &config, Some(&live(&["gpt-6-sol"])));
+        assert_eq!((explained.model.as_str(), explained.live), ("gpt-6-sol", Some(true)));
+        assert_eq!(explained.rule, "family sonnet (default)");
+        assert_eq!(explained.warning, Some(TOOLS_REFUSED));
+        assert_eq!(Explanation::of("qwen3", &config, None).rule, "passed through");
+    }
+
+    #[test]
+    fn a_listing_says_what_others_become() {
+        let config = Config::default();
+        let table = Table::of(&config, Some(&live(&["gpt-6-sol"])));
+        let marks: Vec<_> = table.rules.iter().map(|line| line.live).collect();
+        assert_eq!(marks, [Some(false), Some(true), Some(false)]);
+        assert!(table.others_pass_through);
+    }
+}
