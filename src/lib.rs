@@ -1,4 +1,46 @@
 //! `aiapiproxy`: every client of Anthropic's Messages API on any model.
+//!
+//! Clients (Claude Code, the official SDKs and what is built on them) speak `POST /v1/messages` to this program;
+//! it speaks chat completions to an upstream: OpenAI, Azure, OpenRouter, vLLM, llama.cpp, Ollama and their kin.
+//! `serve` does it live, `convert` offline, `check` tells whether an upstream works, `models` shows the mapping.
+//! All four stand on the same core.
+//!
+//! # The house
+//!
+//! Six floors; a module names only modules on lower floors, and the two lowest know no IO, clock, environment or
+//! randomness (a test, `floors.rs`, reads the sources and holds this).
+//!
+//! | floor | modules | what lives there |
+//! |---|---|---|
+//! | 5 | [`cli`] | arguments, what is printed, exit codes |
+//! | 4 | [`server`] | routes, authentication, limits, the streamed body, the demo upstream |
+//! | 3 | [`upstream`] | the HTTP client: URLs, keys, timeouts, retries, the steps of `check` |
+//! | 2 | [`config`], [`models`], [`secret`], [`telemetry`] | settings and where they came from, which model answers, keys, logs |
+//! | 1 | [`translate`] | dialect to dialect: requests, answers, streams, errors, and what is lost |
+//! | 0 | [`protocol`], [`sse`] | what can be said in each dialect, and event streams |
+//!
+//! # Reading order
+//!
+//! [`translate::messages_via_chat`] (the table of what becomes of what) → `translate/delta.rs` (the narrow waist of
+//! streams) → `translate/message_writer.rs` (the only place that opens and closes blocks) →
+//! `server/routes/messages.rs` → `cli/convert.rs`.
+//!
+//! # Invariants
+//!
+//! - A stream is legal whatever the upstream sends: one `message_start`; blocks 0, 1, 2 … one at a time; then
+//!   either `message_delta` and `message_stop`, or an `error` as the last event. A break never looks like an end.
+//! - What cannot be carried over is refused, or stands in the [`translate::report::Report`].
+//! - Opaque JSON (schemas, tool inputs) keeps its bytes: it travels as `RawValue`.
+//! - Dropping the answer's body ends the call to the upstream: no task is spawned for a request.
+//! - Quirks of upstreams are data ([`translate::quirks`]); no code asks for a vendor's name.
+//! - Nothing is retried once a byte has gone to the client.
+//!
+//! # In and out of scope
+//!
+//! In: the Messages API over chat completions; next, OpenAI's Responses and native Messages as further dialects
+//! of upstreams: one folder under `translate/` each (`request`, `response`, `reader`, `error`), the same writer.
+//! Out: embeddings, batches, stored files, a management interface.
+
 pub mod cli;
 pub mod config;
 pub mod models;

@@ -22,6 +22,7 @@ mod message_writer;
 pub mod messages_via_chat;
 pub mod quirks;
 pub mod report;
+mod stop_scan;
 pub mod tokens;
 pub mod tool_ids;
 mod tool_names;
@@ -37,6 +38,18 @@ pub struct Options {
     pub model: String,
     /// The most tokens that model answers with, if known; larger wishes are clamped.
     pub max_output_tokens: Option<u64>,
+    /// Who looks for stop sequences.
+    pub stop_sequences: StopSequences,
     /// The conversation's id, if the client names one. It steers prompt caching and is never sent as it is.
     pub session: Option<String>,
+}
+
+/// Who looks for stop sequences in the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopSequences {
+    /// The upstream: `stop` is sent, the first four of them. The answer seldom says which one matched.
+    Upstream,
+    /// The translation of the answer, unless the upstream names the one that matched
+    /// ([`quirks::Quirks::reports_stop`]).
+    Answer,
 }

@@ -84,7 +84,7 @@ async fn send(address: SocketAddr, head: &str, body: &str) -> Answer {
     let mut request = head.trim().replace('\n', "\r\n");
     request.push_str("\r\nconnection: close\r\n");
     if !body.is_empty() {
-        request += &format!("content-length: {}\r\n", body.len());
+        request = format!("{request}content-length: {}\r\n", body.len());
     }
     request = request + "\r\n" + body;
     stream.write_all(request.as_bytes()).await.unwrap();

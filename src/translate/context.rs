@@ -16,6 +16,10 @@ pub struct Context {
     pub(crate) tool_names: ToolNames,
     /// Tool call ids that stand in the conversation; an answer's ids must differ from them.
     pub(crate) used_tool_ids: HashSet<String>,
+    /// Texts that end the answer, as the client gave them.
+    pub(crate) stop_sequences: Vec<String>,
+    /// They are searched for in the answer, because the upstream was not asked to.
+    pub(crate) scan_for_stop: bool,
     /// At most one tool call may come back, and the upstream cannot be told so.
     pub(crate) one_tool_call: bool,
     /// Thinking is not to be shown (`display: "omitted"`).
