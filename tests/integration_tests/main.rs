@@ -26,6 +26,7 @@ mod check;
 mod convert;
 mod help;
 mod models;
+mod serve_start;
 
 // Are completions/ and man/ what the model of the command line says?
 mod generated;
