@@ -65,7 +65,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("toml", &["config"]),
     ("directories", &["config"]),
     ("dotenvy", &["config"]),
-    ("tracing_subscriber", &["telemetry"]),
+    ("tracing_subscriber", &["config", "telemetry"]),
 ];
 
 /// The only file that reads the environment.
