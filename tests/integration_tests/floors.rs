@@ -64,7 +64,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("color_eyre", &["cli", "main"]),
     ("toml", &["config"]),
     ("directories", &["config"]),
-    ("dotenvy", &["config"]),
     ("tracing_subscriber", &["config", "telemetry"]),
 ];
 
