@@ -22,6 +22,7 @@ mod message_writer;
 pub mod messages_via_chat;
 pub mod quirks;
 pub mod report;
+mod signature;
 mod stop_scan;
 pub mod tokens;
 pub mod tool_ids;

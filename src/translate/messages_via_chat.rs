@@ -37,6 +37,9 @@ mod stop_reason;
 mod stream;
 mod usage;
 
+/// The name of the dialect in signatures.
+const DIALECT: &str = "chat";
+
 pub use error::{UpstreamAnswer, error};
 pub use request::{Translated, request};
 pub use response::response;

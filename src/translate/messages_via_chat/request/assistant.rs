@@ -6,8 +6,10 @@ use super::conversation::{Call, Conversation};
 use crate::protocol::anthropic::block::{Block, BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::openai::chat::request as chat;
+use crate::translate::messages_via_chat::DIALECT;
 use crate::translate::quirks::{Prefill, ReasoningEcho};
 use crate::translate::report::Kind;
+use crate::translate::signature::Signature;
 use crate::translate::tool_ids;
 
 impl Translation<'_> {
@@ -65,11 +67,14 @@ impl Translation<'_> {
                 }
                 said.text.push_str(&text);
             }
-            BlockKind::Thinking { thinking, .. } => {
+            BlockKind::Thinking { thinking, signature } => {
                 if self.options.quirks.reasoning_echo == ReasoningEcho::Drop {
                     self.report.add(&place.0, Kind::Ignored, "the upstream does not take reasoning back");
+                } else if let Some(reasoning) = self.own_reasoning(thinking, signature.as_deref()) {
+                    said.reasoning.push_str(&reasoning);
+                } else {
+                    self.report.add(&place.0, Kind::Ignored, "the reasoning of another model");
                 }
-                said.reasoning.push_str(&thinking);
             }
             BlockKind::RedactedThinking { .. } => {
                 self.report.add(&place.0, Kind::Ignored, "another vendor's reasoning cannot be read");
@@ -115,6 +120,17 @@ impl Translation<'_> {
             _ => return Err(place.refuse("this type of block does not belong to an assistant message")),
         }
         Ok(())
+    }
+
+    /// The reasoning of a thinking block, unless its signature says that another upstream thought it. A block
+    /// without signature was written by the client itself.
+    fn own_reasoning(&self, thinking: String, signature: Option<&str>) -> Option<String> {
+        let Some(signature) = signature.filter(|signature| !signature.is_empty()) else {
+            return Some(thinking);
+        };
+        let signature =
+            Signature::decode(signature).filter(|it| it.is_for(DIALECT, &self.options.upstream))?;
+        Some(if thinking.is_empty() { signature.text.unwrap_or_default() } else { thinking })
     }
 
     fn prefill(&mut self, place: &Place, said: &mut Assistant, body: &mut chat::Request) {
