@@ -169,3 +169,16 @@ async fn at_the_end_of_the_grace_a_stream_gets_an_error_event() {
     let summary = timeout(PATIENCE, &mut running.task).await.unwrap().unwrap().unwrap();
     assert_eq!((summary.forced, summary.cut), (false, 1));
 }
+
+#[tokio::test]
+async fn unusual_requests_are_answered() {
+    let running = start(|_| ()).await;
+    let address = running.address;
+    let raw = |head: &'static str| send(address, head, "");
+    assert_eq!(raw("GET http://localhost/health HTTP/1.1\nhost: localhost").await.status, 200);
+    assert_eq!(raw("GET /health HTTP/1.0").await.status, 200);
+    assert_eq!(raw("CONNECT localhost:1 HTTP/1.1\nhost: localhost").await.status, 404);
+    assert_eq!(raw("TRACE / HTTP/1.1\nhost: localhost").await.status, 405);
+    let swallowed = "POST /api/event_logging/batch HTTP/1.1\nhost: localhost\ncontent-type: application/json";
+    assert_eq!(send(address, swallowed, "{\"events\":[]}").await.json(), json!({}));
+}
