@@ -9,11 +9,11 @@
 //! | `system`, messages of role `system` | by `system_mode`: `system`, `developer`, folded, hoisted | `request/system.rs` |
 //! | `messages`, `tool_use`, `tool_result` | messages, `tool_calls`, `tool` messages | `request/conversation.rs` |
 //! | `image`, `document`, `search_result` … | parts: `text`, `image_url`, `file` | `request/blocks.rs` |
-//! | `thinking` blocks | `reasoning_content` or `reasoning` where the upstream takes it back, else ignored | `request/conversation.rs` |
+//! | `thinking` blocks | `reasoning_content` or `reasoning` where the upstream takes it back, else ignored | `request/assistant.rs` |
 //! | `tools`, `tool_choice`, `disable_parallel_tool_use` | `tools`, `tool_choice`, `parallel_tool_calls` | `request/tools.rs` |
 //! | `thinking`, `output_config.effort` | `reasoning_effort`, `reasoning`, `thinking`, `chat_template_kwargs` | `request/reasoning.rs` |
 //! | `output_config.format` | `response_format` | [`request`] |
-//! | `stop_sequences` | `stop`: the first four; the rest is reported | [`request`] |
+//! | `stop_sequences` | searched for in the answer; or `stop`: the first four, the rest is reported | [`request`], `stop_scan.rs` |
 //! | `temperature`, `top_p`, `top_k` | the same, where the upstream takes them | [`request`] |
 //! | `stream` | `stream`, `stream_options.include_usage` | [`request`] |
 //! | `metadata.user_id` | `safety_identifier`, hashed | [`request`] |

@@ -40,7 +40,7 @@ impl Settings {
         let generic = Preset::Generic;
         let mut settings = Self {
             quirks: generic.quirks(),
-            upstream: "upstream".to_owned(),
+            upstream: "the upstream".to_owned(),
             models: ModelMap::default(),
             max_output_tokens: None,
             model: args.model.clone(),

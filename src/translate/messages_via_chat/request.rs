@@ -1,5 +1,6 @@
 //! Requests: the members at the top; conversation, tools and reasoning have their own files.
 
+mod assistant;
 mod blocks;
 mod conversation;
 mod reasoning;
