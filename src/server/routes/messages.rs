@@ -53,7 +53,7 @@ async fn exchange(
     slot: Slot,
 ) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
-    let body = limits::read_body(&head.headers, body, &shared.config.limits).await?;
+    let body = limits::read_body(&head.headers, body, &shared.config.limits, log).await?;
     let prepared = prepare(shared, log, &head.headers, body).await?;
     let mut headers = HeaderMap::new();
     if let Some(warning) = prepared.report.header().and_then(|names| HeaderValue::try_from(names).ok()) {

@@ -85,10 +85,21 @@ async fn listed_web_pages_may_call_and_read() {
 }
 
 #[tokio::test]
-async fn models_are_found_under_names_with_slashes() {
-    let running = start(|_| ()).await;
+async fn every_listed_model_is_found_also_under_names_with_slashes() {
+    let running = start(|config| {
+        let demo = || Target { model: demo::MODEL.to_owned(), ..Target::default() };
+        let default = Mapped { target: demo(), origin: "test".to_owned() };
+        let map = vec![("openai/gpt-6".to_owned(), demo())];
+        config.models = ModelMap::new(map, crate::models::Families::default(), Some(default));
+    })
+    .await;
     let listed = get(running.address, "/v1/models?limit=1000").await.json();
-    assert_eq!(listed["data"].as_array().unwrap().len(), 3);
+    assert_eq!(listed["data"].as_array().unwrap().len(), 4);
+    for model in listed["data"].as_array().unwrap() {
+        let path = format!("/v1/models/{}", model["id"].as_str().unwrap());
+        assert_eq!(&get(running.address, &path).await.json(), model);
+    }
+    get(running.address, "/v1/models/unheard-of").await.check_error(404, "not_found_error");
     for path in ["/v1/models/openai%2Fgpt-6", "/v1/models/openai/gpt-6", "/v1/v1/models/openai/gpt-6"] {
         assert_eq!(get(running.address, path).await.json()["id"], "openai/gpt-6", "{path}");
     }
@@ -168,4 +179,17 @@ async fn at_the_end_of_the_grace_a_stream_gets_an_error_event() {
     assert_eq!(last["request_id"].as_str(), answer.header("request-id"));
     let summary = timeout(PATIENCE, &mut running.task).await.unwrap().unwrap().unwrap();
     assert_eq!((summary.forced, summary.cut), (false, 1));
+}
+
+#[tokio::test]
+async fn unusual_requests_are_answered() {
+    let running = start(|_| ()).await;
+    let address = running.address;
+    let raw = |head: &'static str| send(address, head, "");
+    assert_eq!(raw("GET http://localhost/health HTTP/1.1\nhost: localhost").await.status, 200);
+    assert_eq!(raw("GET /health HTTP/1.0").await.status, 200);
+    assert_eq!(raw("CONNECT localhost:1 HTTP/1.1\nhost: localhost").await.status, 404);
+    assert_eq!(raw("TRACE / HTTP/1.1\nhost: localhost").await.status, 405);
+    let swallowed = "POST /api/event_logging/batch HTTP/1.1\nhost: localhost\ncontent-type: application/json";
+    assert_eq!(send(address, swallowed, "{\"events\":[]}").await.json(), json!({}));
 }
