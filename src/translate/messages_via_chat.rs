@@ -24,6 +24,28 @@
 //! The full table with its reasons is protocol.md §2 of the design; a member that is not listed here and not
 //! known to the types is reported as unknown.
 //!
+//! ```
+//! use aiapiproxy::protocol::anthropic::request::Request;
+//! use aiapiproxy::translate::{Options, StopSequences, messages_via_chat, quirks::Preset};
+//!
+//! let body = br#"{"model":"claude-sonnet-5","max_tokens":9,"top_k":3,"messages":[{"role":"user","content":"hi"}]}"#;
+//! let options = Options {
+//!     quirks: Preset::Generic.quirks(),
+//!     upstream: "local".to_owned(),
+//!     model: "qwen3".to_owned(),
+//!     max_output_tokens: None,
+//!     stop_sequences: StopSequences::Answer,
+//!     session: None,
+//! };
+//! let translated = messages_via_chat::request(Request::parse(body)?, &options)?;
+//! assert_eq!(
+//!     serde_json::to_string(&translated.body).unwrap(),
+//!     r#"{"model":"qwen3","messages":[{"role":"user","content":"hi"}],"max_tokens":9}"#
+//! );
+//! assert_eq!(translated.report.header().as_deref(), Some("top_k"));
+//! # Ok::<(), aiapiproxy::protocol::anthropic::error::Error>(())
+//! ```
+//!
 //! # What becomes of an answer
 //!
 //! Chunks, and whole completions read as one chunk, go through [`reader`](self) into deltas, and through the
