@@ -249,7 +249,7 @@ impl Stream {
                 }
                 Delta::Reasoning(text) => self.reasoning(text, events),
                 Delta::ToolStart { call, id, name, extra } => {
-                    self.tool_start(call, id.as_deref(), name, extra, events);
+                    self.tool_start(call, id.as_deref(), name, extra.as_deref(), events);
                 }
                 Delta::ToolArguments { call, json } => {
                     self.said_bytes += json.len();
@@ -338,7 +338,7 @@ impl Stream {
         call: usize,
         id: Option<&str>,
         name: String,
-        extra: Option<Box<RawValue>>,
+        extra: Option<&RawValue>,
         events: &mut Vec<Event>,
     ) {
         if call > 0 && self.context.one_tool_call {
@@ -350,7 +350,7 @@ impl Stream {
         self.release(events);
         let id = tool_ids::to_client(id, &self.context.used_tool_ids, &self.message_id, call);
         self.context.used_tool_ids.insert(id.clone());
-        self.sign(extra.as_deref().map(|extra| (id.as_str(), extra)), events);
+        self.sign(extra.map(|extra| (id.as_str(), extra)), events);
         self.writer.tool_start(id, self.context.tool_names.client_name(name), events);
     }
 
