@@ -1,8 +1,8 @@
-//! `convert` through the built binary: kinds, streams as they arrive, files, losses, failures.
+//! `convert` of documents through the built binary: every option, kinds, files, losses, failures. Streams have
+//! `convert_stream.rs`.
 
 use crate::support::bodies;
 use crate::support::program::{Output, Program};
-use crate::support::sse_rules::check_stream;
 use serde_json::{Value, json};
 use std::fs;
 
@@ -10,30 +10,26 @@ const REQUEST: &str = r#"{"model":"claude-sonnet-5[1m]","max_tokens":9,"messages
 /// The same with a loss.
 const LOSSY: &str = r#"{"model":"m","max_tokens":9,"top_k":5,"messages":[{"role":"user","content":"hi"}]}"#;
 
-fn convert(arguments: &[&str]) -> Program {
+pub(crate) fn convert(arguments: &[&str]) -> Program {
     Program::aiapiproxy().arg("convert").args(arguments)
 }
 
-fn piped(arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
+pub(crate) fn piped(arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
     convert(arguments).stdin(input).run()
 }
 
-fn good(output: &Output) -> &str {
+pub(crate) fn good(output: &Output) -> &str {
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
     &output.stdout
 }
 
-fn bad(output: &Output, code: i32, reason: &str) {
+pub(crate) fn bad(output: &Output, code: i32, reason: &str) {
     assert_eq!(output.code, Some(code), "{}", output.stderr);
     assert!(output.stderr.starts_with("error: ") && output.stderr.contains(reason), "{}", output.stderr);
     assert!(output.stderr.lines().count() <= 3, "{}", output.stderr);
 }
 
-fn events(text: &str) -> Vec<crate::support::sse::Event> {
-    crate::support::sse::parse(text)
-}
-
-fn stream() -> String {
+pub(crate) fn stream() -> String {
     bodies::chunks(&["Hel", "lo"]).concat()
 }
 
@@ -81,95 +77,6 @@ fn a_response_becomes_a_message_with_an_id_that_follows_from_the_input() {
     assert_eq!(piped(&[], &input), first);
     let named: Value = serde_json::from_str(&piped(&["--model", "m"], &input).stdout).unwrap();
     assert_eq!(named["model"], "m");
-}
-
-#[test]
-fn a_stream_is_converted_as_it_arrives() {
-    let chunks = bodies::chunks(&["Hel", "lo"]);
-    let mut running = convert(&[]).start();
-    running.write(chunks[..2].concat());
-    let so_far = running.wait_for_stdout("Hel");
-    assert!(!so_far.contains("lo\""), "{so_far}");
-    running.write(chunks[2..].concat());
-    let output = running.wait();
-    let message = check_stream(&events(good(&output)));
-    assert_eq!(message.text(), "Hello");
-    assert_eq!(output, piped(&[], stream()), "the same input gives the same bytes, however it arrives");
-}
-
-#[test]
-fn a_long_stream_takes_no_more_memory_than_a_short_one() {
-    let mut running = convert(&[]).start();
-    let piece = bodies::chunk(json!({"content": "x".repeat(8 << 10)}), None);
-    running.write(piece.repeat(100));
-    running.wait_for_stdout("xxx");
-    let before = running.resident_kib();
-    for _ in 0..20 {
-        running.write(piece.repeat(100));
-    }
-    let after = running.resident_kib();
-    if let (Some(before), Some(after)) = (before, after) {
-        // 16 MiB went through in the meantime.
-        assert!(after < before + 4 * 1024, "{before} KiB, then {after} KiB");
-    }
-    running.write(bodies::chunk(json!({}), Some("stop")) + bodies::DONE);
-    assert_eq!(running.wait().code, Some(0));
-}
-
-#[test]
-fn a_stream_that_breaks_off_ends_with_its_error_event_and_65() {
-    let chunks = bodies::chunks(&["Hel", "lo"]);
-    let output = piped(&[], chunks[..2].concat());
-    bad(&output, 65, "closed the stream early");
-    assert!(output.stdout.contains("Hel"), "{}", output.stdout);
-    assert_eq!(events(&output.stdout).last().unwrap().name.as_deref(), Some("error"));
-
-    let refused = piped(&[], "data: {\"error\":{\"message\":\"no\",\"code\":429}}\n\n");
-    bad(&refused, 65, "no");
-    assert_eq!(events(&refused.stdout).last().unwrap().name.as_deref(), Some("error"));
-
-    let aggregated = piped(&["--aggregate"], chunks[..2].concat());
-    bad(&aggregated, 65, "closed the stream early");
-    assert_eq!(aggregated.stdout, "");
-}
-
-#[test]
-fn a_stream_folds_into_a_message_and_a_message_explodes_into_a_stream() {
-    let folded = piped(&["--aggregate"], stream());
-    let message: Value = serde_json::from_str(good(&folded)).unwrap();
-    assert_eq!(message["content"][0]["text"], "Hello");
-
-    let exploded = piped(&["--explode"], &folded.stdout);
-    assert_eq!(check_stream(&events(good(&exploded))).text(), "Hello");
-    assert_eq!(piped(&["--aggregate"], &exploded.stdout), folded);
-    assert_eq!(piped(&["--aggregate", "--from", "messages"], &exploded.stdout), folded);
-
-    let completion = bodies::completion("Hello").to_string();
-    assert_eq!(check_stream(&events(good(&piped(&["--explode"], completion)))).text(), "Hello");
-    assert!(piped(&["--aggregate", "--pretty"], stream()).stdout.starts_with("{\n  \"id\""));
-}
-
-#[test]
-fn a_stream_of_messages_keeps_nothing_unknown_and_refuses_what_breaks_it() {
-    let exploded = piped(&["--explode"], bodies::completion("Hello").to_string()).stdout;
-    let unknown =
-        exploded.replacen("event: ping", "event: news\ndata: {\"type\":\"news\"}\n\nevent: ping", 1);
-    let output = piped(&["--aggregate", "--report"], unknown);
-    assert_eq!(output.code, Some(0), "{}", output.stderr);
-    assert!(output.stderr.contains(r#""kind":"dropped""#), "{}", output.stderr);
-
-    let broken = exploded.replacen(r#""index":0"#, r#""index":7"#, 1);
-    bad(&piped(&["--aggregate"], broken), 65, "");
-}
-
-#[test]
-fn plain_json_for_a_stream_and_a_stream_for_a_response_are_understood() {
-    let completion = bodies::completion("Hello").to_string();
-    let output = piped(&["--kind", "stream"], completion);
-    assert_eq!(check_stream(&events(good(&output))).text(), "Hello");
-    let output = piped(&["--kind", "response"], stream());
-    let message: Value = serde_json::from_str(good(&output)).unwrap();
-    assert_eq!(message["content"][0]["text"], "Hello");
 }
 
 #[test]
@@ -294,13 +201,6 @@ fn a_file_is_read_and_a_file_is_written_whole() {
     fs::write(&input, REQUEST).unwrap();
     good(&convert(&[from, "-o", from]).run());
     assert_eq!(fs::read_to_string(&input).unwrap(), written);
-}
-
-#[test]
-fn a_stream_does_not_empty_its_own_input() {
-    let output = convert(&["s.sse", "-o", "s.sse"]).file("s.sse", stream()).run();
-    bad(&output, 2, "both input and output");
-    bad(&convert(&["a", "-o", "missing/b"]).file("a", stream()).run(), 73, "missing/b");
 }
 
 #[test]
