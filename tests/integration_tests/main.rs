@@ -23,6 +23,7 @@ mod floors;
 
 // The command line: manners, conversion of files and pipes, the mapping of models, the steps to the upstream.
 mod check;
+mod config;
 mod convert;
 mod convert_stream;
 mod help;
