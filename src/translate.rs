@@ -2,8 +2,8 @@
 //!
 //! Pairs are named client-then-upstream; each has the same four verbs: `request`, `response`, `Stream`, `error`.
 //! Requests, whole answers and errors are translated directly, so that one file is a readable table. Streams
-//! pass a narrow waist: the upstream's *reader* turns its irregular chunks into [`delta::Delta`]s, and the one
-//! [`message_writer`] turns those into events; it alone opens and closes blocks.
+//! pass a narrow waist: the upstream's *reader* turns its irregular chunks into `Delta`s, and the one
+//! `message_writer.rs` turns those into events; it alone opens and closes blocks.
 //!
 //! Loss rules: what cannot be carried over is refused with an error that names the member, or stands in the
 //! [`report::Report`]. Nothing is dropped without either.
@@ -22,6 +22,7 @@ mod message_writer;
 pub mod messages_via_chat;
 pub mod quirks;
 pub mod report;
+mod signature;
 mod stop_scan;
 pub mod tokens;
 pub mod tool_ids;

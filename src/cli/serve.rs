@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use super::{
-    GlobalArgs,
+    Color, GlobalArgs,
     exit::{Exit, Failure},
     load, runtime,
 };
@@ -115,6 +115,7 @@ async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let demo_url = demo.as_ref().map(|demo| demo.base_url.clone());
     let loaded = load(&sources(args, global, demo_url))?;
     let mut config = loaded.config;
+    config.log.no_color |= global.color == Color::Never;
     let (listener, address) = bind(&config.server).await?;
     telemetry::init(&config.log).wrap_err_with(|| Failure::new(Exit::Internal, "cannot start logging"))?;
 

@@ -24,6 +24,8 @@ pub struct Context {
     pub(crate) one_tool_call: bool,
     /// Thinking is not to be shown (`display: "omitted"`).
     pub(crate) omit_thinking: bool,
+    /// The upstream takes its reasoning back, so what is not shown must be carried in the signature.
+    pub(crate) carry_reasoning: bool,
     /// `<think>…</think>` in visible text is reasoning.
     pub(crate) think_tags: bool,
     /// A body that ends without any mark still counts as complete.

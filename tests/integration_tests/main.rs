@@ -30,6 +30,9 @@ mod help;
 mod models;
 mod serve_start;
 
+// Does reasoning come back to the upstream that thought it?
+mod reasoning_round_trip;
+
 // Are completions/ and man/ what the model of the command line says?
 mod generated;
 

@@ -1,5 +1,6 @@
 //! Requests: the members at the top; conversation, tools and reasoning have their own files.
 
+mod assistant;
 mod blocks;
 mod conversation;
 mod reasoning;
@@ -11,7 +12,7 @@ use crate::protocol::anthropic::request::{Container, OutputFormat, Parsed, Reque
 use crate::protocol::openai::chat;
 use crate::translate::context::Context;
 use crate::translate::digest::hex;
-use crate::translate::quirks::{MaxTokensField, is_reasoning_model};
+use crate::translate::quirks::{MaxTokensField, ReasoningEcho, is_reasoning_model};
 use crate::translate::report::{Kind, Report, step};
 use crate::translate::tool_names::ToolNames;
 use crate::translate::{Options, StopSequences, json_schema, tokens};
@@ -73,6 +74,7 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
         stop_sequences,
         one_tool_call,
         omit_thinking,
+        carry_reasoning: options.quirks.reasoning_echo != ReasoningEcho::Drop,
         think_tags: options.quirks.think_tags,
         lenient_eof: options.quirks.lenient_eof,
         input_estimate: tokens::estimate(&body),

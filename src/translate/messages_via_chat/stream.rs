@@ -7,6 +7,7 @@
 //!     └────────────────────────┴── failure, EOF too early ───────────▶ Ended (error)
 //! ```
 
+use super::DIALECT;
 use super::error::{in_band, in_band_body};
 use super::reader::Reader;
 use super::stop_reason::{Ending, is_cut, stop_reason};
@@ -20,6 +21,7 @@ use crate::translate::context::Context;
 use crate::translate::delta::Delta;
 use crate::translate::message_writer::{BrokenInput, Cut, MessageWriter};
 use crate::translate::report::{Kind, Loss, Report};
+use crate::translate::signature::Signature;
 use crate::translate::stop_scan::StopScan;
 use crate::translate::{arguments, tokens, tool_ids};
 
@@ -53,6 +55,8 @@ pub struct Stream {
     finish_reason: Option<String>,
     stop_sequence: Option<String>,
     refusal: Option<String>,
+    /// Reasoning that waits for its signature: its text, if that must be carried and is not shown.
+    reasoning: Option<String>,
     /// Bytes of text, thinking and input, for an estimate where the upstream reports no usage.
     said_bytes: usize,
     reported_usage: bool,
@@ -84,6 +88,7 @@ impl Stream {
             finish_reason: None,
             stop_sequence: None,
             refusal: None,
+            reasoning: None,
             said_bytes: 0,
             reported_usage: false,
             usage,
@@ -241,13 +246,7 @@ impl Stream {
                     self.refusal.get_or_insert_default().push_str(&text);
                     self.text(text, events);
                 }
-                Delta::Reasoning(text) => {
-                    self.said_bytes += text.len();
-                    if !self.context.omit_thinking {
-                        self.release(events);
-                        self.writer.thinking(text, events);
-                    }
-                }
+                Delta::Reasoning(text) => self.reasoning(text, events),
                 Delta::ToolStart { call, id, name } => self.tool_start(call, id.as_deref(), name, events),
                 Delta::ToolArguments { call, json } => {
                     self.said_bytes += json.len();
@@ -268,8 +267,36 @@ impl Stream {
         }
     }
 
+    fn reasoning(&mut self, text: String, events: &mut Vec<Event>) {
+        self.release(events);
+        self.said_bytes += text.len();
+        let waiting = self.reasoning.get_or_insert_default();
+        if !self.context.omit_thinking {
+            self.writer.thinking(text, events);
+            return;
+        }
+        if self.context.carry_reasoning {
+            waiting.push_str(&text);
+        }
+        self.writer.thinking(String::new(), events);
+    }
+
+    /// Ends a stretch of reasoning with its signature, which brings it back in a later turn.
+    fn sign(&mut self, events: &mut Vec<Event>) {
+        let Some(text) = self.reasoning.take() else { return };
+        let Context { upstream, upstream_model: model, .. } = &self.context;
+        let sign = |text| Signature::of_text(DIALECT, upstream, model, text).encode();
+        let signature = sign(Some(text).filter(|text| !text.is_empty())).or_else(|| {
+            let reason = "the reasoning is too long to come back in a later turn";
+            self.report.add("/choices/0/message/reasoning_content", Kind::Dropped, reason);
+            sign(None)
+        });
+        self.writer.signature(signature.unwrap_or_default(), events);
+    }
+
     /// Visible text, up to a stop sequence.
     fn text(&mut self, text: String, events: &mut Vec<Event>) {
+        self.sign(events);
         let scanned = self.scan.push(text);
         self.said_bytes += scanned.text.len();
         self.writer.text(scanned.text, events);
@@ -299,6 +326,7 @@ impl Stream {
             self.report.add(format!("/choices/0/message/tool_calls/{call}"), Kind::Dropped, reason);
             return;
         }
+        self.sign(events);
         self.release(events);
         let id = tool_ids::to_client(id, &self.context.used_tool_ids, &self.message_id, call);
         self.context.used_tool_ids.insert(id.clone());
@@ -310,6 +338,7 @@ impl Stream {
         self.reader.flush(&mut deltas);
         self.start(events);
         self.apply(&mut deltas, events);
+        self.sign(events);
         self.release(events);
         if self.is_stopped() {
             self.finish_reason = None;
