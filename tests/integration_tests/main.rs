@@ -33,6 +33,9 @@ mod serve_start;
 // Does reasoning come back to the upstream that thought it?
 mod reasoning_round_trip;
 
+// Does README.md tell the truth? Its commands are run, its tables compared.
+mod readme;
+
 // Are completions/ and man/ what the model of the command line says?
 mod generated;
 
