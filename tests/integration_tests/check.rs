@@ -4,7 +4,8 @@ use crate::support::bodies;
 use crate::support::program::{Output, Program};
 use crate::support::upstream::{Exchange, Request, Upstream};
 use serde_json::{Value, json};
-use std::net::TcpListener;
+use socket2::{Domain, Socket, Type};
+use std::net::SocketAddr;
 
 fn check(upstream: &Upstream, arguments: &[&str]) -> Output {
     let program = Program::aiapiproxy().arg("check").args(arguments).upstream(upstream);
@@ -65,9 +66,12 @@ fn answer(request: &Request) -> Exchange {
     }
 }
 
-/// A port that was free a moment ago.
-fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A base URL at whose port nobody listens. It is bound as long as the socket lives, so that nobody can come.
+pub(crate) fn refusing_url() -> (Socket, String) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, format!("http://{address}/v1"))
 }
 
 #[test]
@@ -141,7 +145,7 @@ fn a_refused_key_is_77_and_is_not_shown() {
 
 #[test]
 fn nobody_at_the_port_is_69_and_no_key_is_78() {
-    let url = format!("http://127.0.0.1:{}/v1", closed_port());
+    let (_socket, url) = refusing_url();
     let unreachable = |arguments: &[&str]| {
         Program::aiapiproxy().arg("check").args(arguments).env("OPENAI_BASE_URL", &url).run()
     };

@@ -10,6 +10,8 @@ use crate::support::sse_rules::{Folded, check_stream};
 use serde_json::{Value, json};
 use std::fs;
 
+mod fold;
+
 /// The stream that was written without any failure.
 fn whole(output: &Output) -> Folded {
     let message = check_stream(&parse(good(output)));
@@ -28,7 +30,7 @@ fn broken(output: &Output, kind: &str, reason: &str) -> Folded {
     message
 }
 
-fn json(text: &str) -> Value {
+fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"))
 }
 
@@ -138,123 +140,6 @@ fn reasoning_text_and_interleaved_calls_become_blocks_in_order() {
 }
 
 #[test]
-fn what_is_folded_is_what_the_stream_says() {
-    let stream = whole(&piped(&[], everything()));
-    let output = piped(&["--aggregate"], everything());
-    let message = json(good(&output));
-    assert_eq!(message["content"], json!(stream.content));
-    assert_eq!(message["id"], stream.start["id"]);
-    assert_eq!(message["stop_reason"], json!(stream.stop_reason));
-    assert_eq!(message["usage"], json!(stream.usage));
-    for input in stream.tool_inputs {
-        assert!(output.stdout.contains(&format!(r#""input":{input}"#)), "{}", output.stdout);
-    }
-    let pretty = piped(&["--aggregate", "--pretty"], everything());
-    assert!(good(&pretty).starts_with("{\n  \"id\""), "{}", pretty.stdout);
-    assert!(pretty.stdout.contains("\"z\": 1.50,\n"), "{}", pretty.stdout);
-    assert_eq!(json(&pretty.stdout), message);
-}
-
-/// A stream of messages as another writer than this program may write it.
-const FOREIGN: &str = r#"event: message_start
-data: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-x","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":7,"output_tokens":1}}}
-
-event: ping
-data: {"type": "ping"}
-
-event: content_block_start
-data: {"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}
-
-event: content_block_delta
-data: {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}
-
-event: content_block_delta
-data: {"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"c2ln"}}
-
-event: content_block_stop
-data: {"type":"content_block_stop","index":0}
-
-event: content_block_start
-data: {"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"toolu_1","name":"f","input":{}}}
-
-event: content_block_delta
-data: {"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":""}}
-
-event: content_block_delta
-data: {"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"b\": 1.50,"}}
-
-event: content_block_delta
-data: {"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":" \"a\": 1e2}"}}
-
-event: content_block_stop
-data: {"type":"content_block_stop","index":1}
-
-event: message_delta
-data: {"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"input_tokens":7,"output_tokens":15}}
-
-event: message_stop
-data: {"type":"message_stop"}
-
-"#;
-
-#[test]
-fn a_stream_of_messages_folds_explodes_and_folds_to_the_same_message() {
-    let folded = piped(&["--aggregate"], FOREIGN);
-    let message = json(good(&folded));
-    assert_eq!((&message["id"], &message["model"]), (&json!("msg_1"), &json!("claude-x")));
-    let content = json!([
-        {"type": "thinking", "thinking": "hm", "signature": "c2ln"},
-        {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"b": 1.5, "a": 100.0}},
-    ]);
-    assert_eq!(message["content"], content);
-    assert!(folded.stdout.contains(r#""input":{"b": 1.50, "a": 1e2}"#), "{}", folded.stdout);
-    assert_eq!((&message["stop_reason"], &message["usage"]["input_tokens"]), (&json!("tool_use"), &json!(7)));
-
-    let exploded = piped(&["--explode"], &folded.stdout);
-    let told = whole(&exploded);
-    assert_eq!((json!(told.content), told.stop_reason.as_deref()), (content, Some("tool_use")));
-    assert_eq!((&told.usage["input_tokens"], &told.usage["output_tokens"]), (&json!(7), &json!(15)));
-    for again in [&["--aggregate"][..], &["--aggregate", "--from", "messages", "--to", "messages"]] {
-        assert_eq!(piped(again, &exploded.stdout), folded);
-    }
-}
-
-#[test]
-fn a_completion_explodes_into_the_stream_of_its_message() {
-    let completion = bodies::completion("Hello").to_string();
-    let message = json(good(&piped(&[], &completion)));
-    let exploded = piped(&["--explode"], &completion);
-    let told = whole(&exploded);
-    assert_eq!((told.text(), &told.start["id"]), ("Hello".to_owned(), &message["id"]));
-    assert_eq!(json!(told.stop_reason), message["stop_reason"]);
-    for (name, count) in &told.usage {
-        assert_eq!(message["usage"][name], *count, "{name}");
-    }
-}
-
-#[test]
-fn an_unknown_event_is_reported_and_a_wrong_one_refused() {
-    let unknown = FOREIGN.replacen("event: ping", "event: news\ndata: {\"type\":\"news\"}\n\nevent: ping", 1);
-    let output = piped(&["--aggregate", "--report"], unknown.clone());
-    assert_eq!(output.code, Some(0), "{}", output.stderr);
-    let loss = json(&output.stderr);
-    assert_eq!((&loss["pointer"], &loss["kind"]), (&json!("/1"), &json!("dropped")));
-    let strict = piped(&["--aggregate", "--strict"], unknown);
-    bad(&strict, 65, "/1 dropped");
-    assert_eq!(strict.stdout, "");
-
-    for (wrong, reason) in [
-        (FOREIGN.replacen(r#""index":0,"delta""#, r#""index":7,"delta""#, 1), "event 4: "),
-        (FOREIGN.replacen(r#""delta":{"type":"input_json_delta","partial_json":""}"#, "", 1), "event 8"),
-        (FOREIGN.split_inclusive("\n\n").take(5).collect(), "message_stop"),
-    ] {
-        let output = piped(&["--aggregate"], wrong);
-        bad(&output, 65, reason);
-        assert_eq!(output.stdout, "", "half a message must not look like one");
-    }
-}
-
-#[test]
 fn a_stream_cut_anywhere_ends_with_its_error_event_and_65() {
     let pieces: Vec<String> = everything().split_inclusive("\n\n").map(str::to_owned).collect();
     let finish = pieces.iter().position(|piece| piece.contains(r#""finish_reason":"tool_calls""#)).unwrap();
@@ -327,7 +212,7 @@ fn the_request_gives_a_stream_its_model_and_stop_sequence() {
         "model": "claude-opus-5-5[1m]", "max_tokens": 9, "stop_sequences": ["END"],
         "messages": [{"role": "user", "content": "hi"}],
     });
-    let mut last = json(bodies::chunk(json!({}), Some("stop")).trim_start_matches("data: "));
+    let mut last = parsed(bodies::chunk(json!({}), Some("stop")).trim_start_matches("data: "));
     last["choices"][0]["stop_reason"] = json!("END");
     let input = bodies::chunks(&["Hi"])[..2].concat() + &bodies::data(&last) + bodies::DONE;
     let program = convert(&["--request", "request.json", "--preset", "vllm"]);
@@ -346,7 +231,7 @@ fn losses_of_a_stream_are_listed_and_refused_after_it_was_written() {
         bodies::chunks(&["Hi"])[..2].concat() + &bodies::chunk(json!({}), Some("weird")) + bodies::DONE;
     let output = piped(&["--report"], &input);
     assert_eq!(output.code, Some(0), "{}", output.stderr);
-    let loss = json(&output.stderr);
+    let loss = parsed(&output.stderr);
     assert_eq!(
         (&loss["pointer"], &loss["kind"]),
         (&json!("/choices/0/finish_reason"), &json!("approximated"))
@@ -365,7 +250,7 @@ fn losses_of_a_stream_are_listed_and_refused_after_it_was_written() {
 fn plain_json_for_a_stream_and_a_stream_for_a_response_are_understood() {
     let completion = bodies::completion("Hello").to_string();
     assert_eq!(whole(&piped(&["--kind", "stream"], completion)).text(), "Hello");
-    let message = json(good(&piped(&["--kind", "response"], stream())));
+    let message = parsed(good(&piped(&["--kind", "response"], stream())));
     assert_eq!(message["content"][0]["text"], "Hello");
 }
 

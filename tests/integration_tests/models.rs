@@ -1,9 +1,9 @@
 //! `models`: the mapping, a single name explained, and what the upstream really lists.
 
+use crate::check::refusing_url;
 use crate::support::program::Program;
 use crate::support::upstream::{Exchange, Upstream};
 use serde_json::{Value, json};
-use std::net::TcpListener;
 
 fn models(arguments: &[&str]) -> Program {
     Program::aiapiproxy().arg("models").args(arguments)
@@ -167,8 +167,8 @@ fn a_refused_key_is_77_and_no_list_is_69() {
         assert!(output.stderr.contains(&status.to_string()), "{}", output.stderr);
         assert!(!output.stderr.contains("test-upstream-key"));
     }
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let output = models(&["--live"]).env("OPENAI_BASE_URL", format!("http://127.0.0.1:{closed}/v1")).run();
+    let (_socket, url) = refusing_url();
+    let output = models(&["--live"]).env("OPENAI_BASE_URL", url).run();
     assert_eq!(output.code, Some(69), "{}", output.stderr);
     assert_eq!(output.stderr.lines().count(), 3, "{}", output.stderr);
 }
