@@ -26,3 +26,6 @@ mod generated;
 
 // Do the Dockerfile, the compose file and their like say what they must?
 mod deployment;
+
+// `serve`: what the upstream sees of a request, and the client of a whole answer.
+mod serve_messages;
