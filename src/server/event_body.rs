@@ -33,6 +33,8 @@ use crate::{
 pub(crate) struct EventBody<S> {
     /// Gone when the answer is over.
     source: Option<S>,
+    /// The upstream's body after its last event.
+    rest: Option<S>,
     reading: Reading,
     stream: Stream,
     clock: Clock,
@@ -87,6 +89,9 @@ const COMMIT_AFTER: Duration = Duration::from_secs(10);
 /// How long usage is waited for once the answer is complete. Some servers keep the connection open.
 const FINISH_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long the end of the upstream's body is waited for after its last event. It mostly comes with it.
+const DRAIN_WITHIN: Duration = Duration::from_millis(100);
+
 /// How the upstream's bytes are read.
 enum Reading {
     /// Not known yet.
@@ -132,6 +137,7 @@ where
         let is_events = setting.media_type == "text/event-stream";
         let mut body = Self {
             source: Some(source),
+            rest: None,
             reading: if is_events { Reading::events(&setting.pace) } else { Reading::Unknown },
             stream,
             clock: Clock { byte: now, data: now, sent: now, finishing: None },
@@ -173,7 +179,17 @@ where
                 return Some(self.write(events));
             }
         }
+        self.drain().await;
         None
+    }
+
+    /// Reads the upstream's body to its end, so that its connection can serve again. The client has all events.
+    async fn drain(&mut self) {
+        if let Some(rest) = &mut self.rest {
+            let ended = async { while rest.next().await.is_some_and(|piece| piece.is_ok()) {} };
+            time::timeout(DRAIN_WITHIN, ended).await.ok();
+        }
+        self.rest = None;
     }
 
     /// Waits until something happens. Cancelled while it waits, it has done nothing.
@@ -236,7 +252,9 @@ where
             }
         }
         if self.stream.is_over() {
+            let rest = self.source.take();
             self.end(messages_via_chat::End::Eof, events);
+            self.rest = rest.filter(|_| self.stream.failure().is_none());
         } else if self.stream.is_finishing() {
             self.clock.finishing.get_or_insert(now);
         }
