@@ -29,3 +29,6 @@ mod deployment;
 
 // `serve`: what the upstream sees of a request, and the client of a whole answer.
 mod serve_messages;
+
+// `serve`: streams, event by event, through every fault of the upstream and the client's patience.
+mod serve_stream;
