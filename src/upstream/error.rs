@@ -177,8 +177,13 @@ fn died(error: &reqwest::Error) -> bool {
         || gone.next().is_some()
 }
 
+/// The kinds of the system's errors, the outermost first. hyper-rustls wraps the one of a handshake in another,
+/// which does not name it as its source.
 fn io_kinds(error: &reqwest::Error) -> impl Iterator<Item = io::ErrorKind> {
-    chain(error).filter_map(|it| it.downcast_ref::<io::Error>()).map(io::Error::kind)
+    chain(error)
+        .filter_map(|it| it.downcast_ref::<io::Error>())
+        .flat_map(|outer| std::iter::successors(Some(outer), |it| it.get_ref()?.downcast_ref()))
+        .map(io::Error::kind)
 }
 
 fn chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
