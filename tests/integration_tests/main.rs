@@ -32,3 +32,6 @@ mod serve_messages;
 
 // `serve`: streams, event by event, through every fault of the upstream and the client's patience.
 mod serve_stream;
+
+// `serve`: failures of the upstream, as the client is told of them, and what is tried again.
+mod serve_errors;
