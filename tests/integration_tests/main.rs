@@ -35,3 +35,9 @@ mod serve_stream;
 
 // `serve`: failures of the upstream, as the client is told of them, and what is tried again.
 mod serve_errors;
+
+// `serve`: who may call, by key, by name, from which web page, on which port.
+mod serve_auth;
+
+// `serve`: how much is let in, of which kind, and how many at once.
+mod serve_limits;
