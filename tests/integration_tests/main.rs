@@ -21,6 +21,16 @@ mod support_selftest;
 // Does each module of src/ name only modules on lower floors, and is each file short enough to be read?
 mod floors;
 
+// The command line: manners, conversion of files and pipes, the mapping of models, the steps to the upstream.
+mod check;
+mod convert;
+mod help;
+mod models;
+mod serve_start;
+
+// Does reasoning come back to the upstream that thought it?
+mod reasoning_round_trip;
+
 // Are completions/ and man/ what the model of the command line says?
 mod generated;
 

@@ -6,6 +6,7 @@ use crate::support::serving::{Gateway, answer, failure, messages};
 use crate::support::upstream::{Exchange, Upstream};
 use crate::support::watched::Gate;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 fn hello() -> Exchange {
     Exchange::new().json(completion("Hello"))
@@ -39,19 +40,14 @@ fn a_body_may_be_as_long_as_the_limit_and_not_a_byte_longer() {
 #[test]
 fn a_body_that_is_announced_too_long_is_refused_before_it_comes() {
     let gateway = small();
-    for length in ["1001", "34603008", "18446744073709551615", "99999999999999999999999"] {
+    for length in ["1001", "34603008", "9223372036854775807"] {
         let mut connection = Connection::open(gateway.server.base_url());
         let head = format!(
             "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
         );
         connection.write(head.as_bytes());
-        let reply = connection.reply(false);
-        // A number that is none is refused by the parser of heads, without our envelope.
-        assert!(
-            reply.status == 413 || length.len() > 20 && reply.status == 400,
-            "{length}: {}",
-            reply.status
-        );
+        let error = failure(connection.reply(false), 413, "request_too_large");
+        assert!(error["message"].as_str().unwrap().contains("1000"), "{error}");
     }
     gateway.end();
 }
@@ -208,11 +204,14 @@ fn a_head_that_does_not_come_to_its_end_is_given_up() {
 }
 
 #[test]
-fn an_idle_connection_is_given_up() {
-    let gateway = Gateway::with_config(vec![], "[limits]\nkeep_alive_idle = '200ms'\n");
+fn an_idle_connection_is_given_up_but_not_as_soon_as_a_slow_head() {
+    let limits = "[limits]\nheader_read_timeout = '50ms'\nkeep_alive_idle = '600ms'\n";
+    let gateway = Gateway::with_config(vec![], limits);
     let mut reply = gateway.send(&Call::get("/health"));
+    let answered = Instant::now();
     reply.text();
     assert!(reply.into_connection().closed_by_server());
+    assert!(answered.elapsed() >= Duration::from_millis(500), "after {:?}", answered.elapsed());
     gateway.end();
 }
 

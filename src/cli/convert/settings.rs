@@ -11,7 +11,7 @@ use crate::{
     protocol::anthropic::{error::Error, request::Request},
     secret::mask_keys,
     translate::{
-        Options,
+        Options, StopSequences,
         context::Context,
         messages_via_chat,
         quirks::{Preset, Quirks},
@@ -40,7 +40,7 @@ impl Settings {
         let generic = Preset::Generic;
         let mut settings = Self {
             quirks: generic.quirks(),
-            upstream: "upstream".to_owned(),
+            upstream: "the upstream".to_owned(),
             models: ModelMap::default(),
             max_output_tokens: None,
             model: args.model.clone(),
@@ -76,6 +76,7 @@ impl Settings {
             upstream: self.upstream.clone(),
             model: self.model.clone().unwrap_or_else(mapped),
             max_output_tokens: self.max_output_tokens,
+            stop_sequences: StopSequences::Upstream,
             session: None,
         }
     }

@@ -1,4 +1,4 @@
-//! The conversation: turns, tool calls and their results, reasoning of earlier turns (protocol.md §2.2, §2.5).
+//! The conversation: turns, and tool calls with their results (protocol.md §2.2, §2.5).
 //!
 //! Chat completions demand that the results of an assistant's calls follow it at once, in messages of their own.
 //! So everything between two assistant messages is one turn, emitted as: results in the order of the calls, then
@@ -11,35 +11,34 @@ use crate::protocol::anthropic::block::{Block, BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::{Message, Role};
 use crate::protocol::openai::chat::request::{self as chat, Content as ChatContent, Part};
-use crate::translate::quirks::{Prefill, ReasoningEcho, SystemMode};
+use crate::translate::quirks::SystemMode;
 use crate::translate::report::Kind;
-use crate::translate::tool_ids;
 use std::collections::{HashMap, HashSet};
 use std::mem;
 
 /// The conversation as far as it is translated.
 #[derive(Default)]
-struct Conversation {
+pub(super) struct Conversation {
     /// The system prompt, growing only with `hoist`, and in front of the first message.
     leading: Vec<Part>,
-    messages: Vec<chat::Message>,
+    pub(super) messages: Vec<chat::Message>,
     /// Calls of the last assistant message.
-    calls: Vec<Call>,
+    pub(super) calls: Vec<Call>,
     /// What has been said since.
     turn: Turn,
     /// How often each call id has occurred.
-    occurrences: HashMap<String, usize>,
+    pub(super) occurrences: HashMap<String, usize>,
 }
 
 /// A call that waits for its result.
-struct Call {
-    client_id: String,
-    upstream_id: String,
-    result: Option<ToolResult>,
+pub(super) struct Call {
+    pub(super) client_id: String,
+    pub(super) upstream_id: String,
+    pub(super) result: Option<ToolResult>,
 }
 
 /// The result of a call.
-struct ToolResult {
+pub(super) struct ToolResult {
     content: ChatContent,
     /// Images and files, which follow all results in a user message.
     media: Vec<Part>,
@@ -47,9 +46,9 @@ struct ToolResult {
 
 /// What was said between two assistant messages, beside tool results.
 #[derive(Default)]
-struct Turn(Vec<Said>);
+pub(super) struct Turn(Vec<Said>);
 
-enum Said {
+pub(super) enum Said {
     User(Vec<Part>),
     System(Vec<Part>),
 }
@@ -273,7 +272,7 @@ impl Translation<'_> {
         Ok(())
     }
 
-    fn push_user(&self, mut parts: Vec<Part>, messages: &mut Vec<chat::Message>) {
+    pub(super) fn push_user(&self, mut parts: Vec<Part>, messages: &mut Vec<chat::Message>) {
         if self.options.quirks.merge_consecutive
             && let Some(chat::Message::User { content }) = messages.last_mut()
         {
@@ -287,166 +286,6 @@ impl Translation<'_> {
             return;
         }
         messages.push(chat::Message::User { content: lone_text(parts) });
-    }
-
-    fn assistant(
-        &mut self,
-        content: Option<Content>,
-        place: &Place,
-        is_last: bool,
-        conversation: &mut Conversation,
-        body: &mut chat::Request,
-    ) -> Result<(), Error> {
-        let place = place.child("content");
-        let mut said = Assistant::default();
-        match content {
-            None => return Err(place.refuse("missing field `content`")),
-            Some(Content::Text(text)) => said.text = text,
-            Some(Content::Blocks(blocks)) => {
-                for (index, block) in blocks.into_iter().enumerate() {
-                    self.assistant_block(block, &place.child(index), &mut said, conversation)?;
-                }
-            }
-        }
-        if is_last && said.tool_calls.is_empty() {
-            said.text.truncate(said.text.trim_end().len());
-            if !said.text.is_empty() {
-                self.prefill(&place, &mut said, body);
-            }
-        }
-        let message = self.assistant_message(said);
-        if message.content.is_none() && message.tool_calls.is_empty() {
-            self.report.add(&place.0, Kind::Ignored, "an assistant message without text and calls");
-        } else {
-            conversation.messages.push(chat::Message::Assistant(message));
-        }
-        Ok(())
-    }
-
-    fn assistant_block(
-        &mut self,
-        block: Block,
-        place: &Place,
-        said: &mut Assistant,
-        conversation: &mut Conversation,
-    ) -> Result<(), Error> {
-        self.report_extras(&block, place);
-        match block.kind {
-            BlockKind::Text { text, cited } => {
-                if cited {
-                    let reason = "the upstream knows no citations";
-                    self.report.add(format!("{}/citations", place.0), Kind::Ignored, reason);
-                }
-                if !said.tool_calls.is_empty() && !text.trim().is_empty() {
-                    let reason = "text after a tool call moves before it";
-                    self.report.add(&place.0, Kind::Approximated, reason);
-                }
-                said.text.push_str(&text);
-            }
-            BlockKind::Thinking { thinking, .. } => {
-                if self.options.quirks.reasoning_echo == ReasoningEcho::Drop {
-                    self.report.add(&place.0, Kind::Ignored, "the upstream does not take reasoning back");
-                }
-                said.reasoning.push_str(&thinking);
-            }
-            BlockKind::RedactedThinking { .. } => {
-                self.report.add(&place.0, Kind::Ignored, "another vendor's reasoning cannot be read");
-            }
-            BlockKind::ToolUse { id, name, input } => {
-                if !input.get().starts_with('{') {
-                    return Err(place.child("input").refuse("the input of a tool must be an object"));
-                }
-                let occurrence = conversation.occurrences.entry(id.clone()).or_default();
-                let upstream_id = tool_ids::to_upstream(&id, *occurrence, self.options.quirks.tool_ids);
-                *occurrence += 1;
-                said.tool_calls.push(chat::ToolCall {
-                    id: upstream_id.clone(),
-                    kind: "function",
-                    function: chat::FunctionCall {
-                        name: self.names.upstream_name(&name),
-                        arguments: String::from(Box::<str>::from(input)),
-                    },
-                });
-                conversation.calls.push(Call { client_id: id, upstream_id, result: None });
-            }
-            BlockKind::ServerToolUse { name, input } => {
-                self.report.add(&place.0, Kind::Approximated, "a call of a server tool became text");
-                let input = input.map_or_else(String::new, |input| format!(" {}", input.get()));
-                said.push_line(&format!("[{name}{input}]"));
-            }
-            BlockKind::ServerToolResult { kind, content } => {
-                self.report.add(&place.0, Kind::Approximated, "the result of a server tool became text");
-                said.push_line(&format!("[{kind}: {}]", server_result_text(content)));
-            }
-            BlockKind::Compaction { .. } => {
-                // An assistant's compaction stands for what came before it.
-                let mut parts = Vec::new();
-                self.block(Block { unknown: Vec::new(), cache_control: None, ..block }, place, &mut parts)?;
-                if !parts.is_empty() {
-                    self.push_user(parts, &mut conversation.messages);
-                }
-            }
-            BlockKind::Marker => self.report.add(&place.0, Kind::Ignored, "a marker without content"),
-            BlockKind::Other(kind) => {
-                return Err(place.refuse(format_args!("blocks of type `{kind}` are unknown")));
-            }
-            _ => return Err(place.refuse("this type of block does not belong to an assistant message")),
-        }
-        Ok(())
-    }
-
-    fn prefill(&mut self, place: &Place, said: &mut Assistant, body: &mut chat::Request) {
-        match self.options.quirks.prefill {
-            Prefill::Appended => {
-                let reason = "the upstream begins a new answer instead of continuing this one";
-                self.report.add(&place.0, Kind::Approximated, reason);
-            }
-            Prefill::Continued => {}
-            Prefill::ContinueFinalMessage => {
-                body.continue_final_message = Some(true);
-                body.add_generation_prompt = Some(false);
-            }
-            Prefill::PrefixFlag => said.prefix = Some(true),
-        }
-    }
-
-    fn assistant_message(&self, said: Assistant) -> chat::AssistantMessage {
-        let reasoning = Some(said.reasoning).filter(|reasoning| !reasoning.is_empty());
-        let has_calls = !said.tool_calls.is_empty();
-        let (reasoning_content, reasoning) = match self.options.quirks.reasoning_echo {
-            ReasoningEcho::Drop => (None, None),
-            ReasoningEcho::ReasoningContent => (reasoning, None),
-            ReasoningEcho::ReasoningContentRequiredWithTools => {
-                (reasoning.or_else(|| has_calls.then(String::new)), None)
-            }
-            ReasoningEcho::Reasoning => (None, reasoning),
-        };
-        chat::AssistantMessage {
-            content: Some(said.text).filter(|text| !text.trim().is_empty()),
-            reasoning_content,
-            reasoning,
-            tool_calls: said.tool_calls,
-            prefix: said.prefix,
-        }
-    }
-}
-
-/// What an assistant message says, gathered from its blocks.
-#[derive(Default)]
-struct Assistant {
-    text: String,
-    reasoning: String,
-    tool_calls: Vec<chat::ToolCall>,
-    prefix: Option<bool>,
-}
-
-impl Assistant {
-    fn push_line(&mut self, line: &str) {
-        if !self.text.is_empty() && !self.text.ends_with('\n') {
-            self.text.push('\n');
-        }
-        self.text.push_str(line);
-        self.text.push('\n');
     }
 }
 
@@ -484,25 +323,4 @@ fn mark_as_error(parts: &mut Vec<Part>) {
         Some(text) => text.insert_str(0, "Error: "),
         None => parts.insert(0, text_part("Error".to_owned())),
     }
-}
-
-/// What a server tool answered, in one line.
-fn server_result_text(content: Option<Content>) -> String {
-    let blocks = match content {
-        None => return "no content".to_owned(),
-        Some(Content::Text(text)) => return text,
-        Some(Content::Blocks(blocks)) => blocks,
-    };
-    let texts: Vec<String> = blocks
-        .into_iter()
-        .map(|block| match block.kind {
-            BlockKind::WebSearchResult { title, url } => format!("{title} — {url}"),
-            BlockKind::ProgramOutput { stdout, stderr } if stderr.is_empty() => stdout,
-            BlockKind::ProgramOutput { stdout, stderr } => format!("{stdout}\nstderr: {stderr}"),
-            BlockKind::Text { text, .. } => text,
-            BlockKind::Other(kind) => kind,
-            _ => String::new(),
-        })
-        .collect();
-    texts.join("; ")
 }

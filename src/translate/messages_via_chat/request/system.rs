@@ -17,8 +17,9 @@ impl Translation<'_> {
         let place = Place("/system".to_owned());
         let system = match system {
             Content::Blocks(mut blocks) => {
-                if blocks.first().is_some_and(is_billing_header) {
-                    blocks.remove(0);
+                if let Some(first) = blocks.first_mut().filter(|block| is_billing_header(block)) {
+                    // It stays as a block without content, so that places in reports keep their numbers.
+                    first.kind = BlockKind::Marker;
                 }
                 Content::Blocks(blocks)
             }

@@ -1,0 +1,209 @@
+//! Assistant messages: text, calls, reasoning of earlier turns, prefill (protocol.md §2.2, §2.5).
+
+use super::Translation;
+use super::blocks::Place;
+use super::conversation::{Call, Conversation};
+use crate::protocol::anthropic::block::{Block, BlockKind, Content};
+use crate::protocol::anthropic::error::Error;
+use crate::protocol::openai::chat::request as chat;
+use crate::translate::messages_via_chat::DIALECT;
+use crate::translate::quirks::{Prefill, ReasoningEcho};
+use crate::translate::report::Kind;
+use crate::translate::signature::Signature;
+use crate::translate::tool_ids;
+
+impl Translation<'_> {
+    pub(super) fn assistant(
+        &mut self,
+        content: Option<Content>,
+        place: &Place,
+        is_last: bool,
+        conversation: &mut Conversation,
+        body: &mut chat::Request,
+    ) -> Result<(), Error> {
+        let place = place.child("content");
+        let mut said = Assistant::default();
+        match content {
+            None => return Err(place.refuse("missing field `content`")),
+            Some(Content::Text(text)) => said.text = text,
+            Some(Content::Blocks(blocks)) => {
+                for (index, block) in blocks.into_iter().enumerate() {
+                    self.assistant_block(block, &place.child(index), &mut said, conversation)?;
+                }
+            }
+        }
+        if is_last && said.tool_calls.is_empty() {
+            said.text.truncate(said.text.trim_end().len());
+            if !said.text.is_empty() {
+                self.prefill(&place, &mut said, body);
+            }
+        }
+        let message = self.assistant_message(said);
+        if message.content.is_none() && message.tool_calls.is_empty() {
+            self.report.add(&place.0, Kind::Ignored, "an assistant message without text and calls");
+        } else {
+            conversation.messages.push(chat::Message::Assistant(message));
+        }
+        Ok(())
+    }
+
+    fn assistant_block(
+        &mut self,
+        block: Block,
+        place: &Place,
+        said: &mut Assistant,
+        conversation: &mut Conversation,
+    ) -> Result<(), Error> {
+        self.report_extras(&block, place);
+        match block.kind {
+            BlockKind::Text { text, cited } => {
+                if cited {
+                    let reason = "the upstream knows no citations";
+                    self.report.add(format!("{}/citations", place.0), Kind::Ignored, reason);
+                }
+                if !said.tool_calls.is_empty() && !text.trim().is_empty() {
+                    let reason = "text after a tool call moves before it";
+                    self.report.add(&place.0, Kind::Approximated, reason);
+                }
+                said.text.push_str(&text);
+            }
+            BlockKind::Thinking { thinking, signature } => {
+                if self.options.quirks.reasoning_echo == ReasoningEcho::Drop {
+                    self.report.add(&place.0, Kind::Ignored, "the upstream does not take reasoning back");
+                } else if let Some(reasoning) = self.own_reasoning(thinking, signature.as_deref()) {
+                    said.reasoning.push_str(&reasoning);
+                } else {
+                    self.report.add(&place.0, Kind::Ignored, "the reasoning of another model");
+                }
+            }
+            BlockKind::RedactedThinking { .. } => {
+                self.report.add(&place.0, Kind::Ignored, "another vendor's reasoning cannot be read");
+            }
+            BlockKind::ToolUse { id, name, input } => {
+                if !input.get().starts_with('{') {
+                    return Err(place.child("input").refuse("the input of a tool must be an object"));
+                }
+                let occurrence = conversation.occurrences.entry(id.clone()).or_default();
+                let upstream_id = tool_ids::to_upstream(&id, *occurrence, self.options.quirks.tool_ids);
+                *occurrence += 1;
+                said.tool_calls.push(chat::ToolCall {
+                    id: upstream_id.clone(),
+                    kind: "function",
+                    function: chat::FunctionCall {
+                        name: self.names.upstream_name(&name),
+                        arguments: String::from(Box::<str>::from(input)),
+                    },
+                });
+                conversation.calls.push(Call { client_id: id, upstream_id, result: None });
+            }
+            BlockKind::ServerToolUse { name, input } => {
+                self.report.add(&place.0, Kind::Approximated, "a call of a server tool became text");
+                let input = input.map_or_else(String::new, |input| format!(" {}", input.get()));
+                said.push_line(&format!("[{name}{input}]"));
+            }
+            BlockKind::ServerToolResult { kind, content } => {
+                self.report.add(&place.0, Kind::Approximated, "the result of a server tool became text");
+                said.push_line(&format!("[{kind}: {}]", server_result_text(content)));
+            }
+            BlockKind::Compaction { .. } => {
+                // An assistant's compaction stands for what came before it.
+                let mut parts = Vec::new();
+                self.block(Block { unknown: Vec::new(), cache_control: None, ..block }, place, &mut parts)?;
+                if !parts.is_empty() {
+                    self.push_user(parts, &mut conversation.messages);
+                }
+            }
+            BlockKind::Marker => self.report.add(&place.0, Kind::Ignored, "a marker without content"),
+            BlockKind::Other(kind) => {
+                return Err(place.refuse(format_args!("blocks of type `{kind}` are unknown")));
+            }
+            _ => return Err(place.refuse("this type of block does not belong to an assistant message")),
+        }
+        Ok(())
+    }
+
+    /// The reasoning of a thinking block, unless its signature says that another upstream thought it. A block
+    /// without signature was written by the client itself.
+    fn own_reasoning(&self, thinking: String, signature: Option<&str>) -> Option<String> {
+        let Some(signature) = signature.filter(|signature| !signature.is_empty()) else {
+            return Some(thinking);
+        };
+        let signature =
+            Signature::decode(signature).filter(|it| it.is_for(DIALECT, &self.options.upstream))?;
+        Some(if thinking.is_empty() { signature.text.unwrap_or_default() } else { thinking })
+    }
+
+    fn prefill(&mut self, place: &Place, said: &mut Assistant, body: &mut chat::Request) {
+        match self.options.quirks.prefill {
+            Prefill::Appended => {
+                let reason = "the upstream begins a new answer instead of continuing this one";
+                self.report.add(&place.0, Kind::Approximated, reason);
+            }
+            Prefill::Continued => {}
+            Prefill::ContinueFinalMessage => {
+                body.continue_final_message = Some(true);
+                body.add_generation_prompt = Some(false);
+            }
+            Prefill::PrefixFlag => said.prefix = Some(true),
+        }
+    }
+
+    fn assistant_message(&self, said: Assistant) -> chat::AssistantMessage {
+        let reasoning = Some(said.reasoning).filter(|reasoning| !reasoning.is_empty());
+        let has_calls = !said.tool_calls.is_empty();
+        let (reasoning_content, reasoning) = match self.options.quirks.reasoning_echo {
+            ReasoningEcho::Drop => (None, None),
+            ReasoningEcho::ReasoningContent => (reasoning, None),
+            ReasoningEcho::ReasoningContentRequiredWithTools => {
+                (reasoning.or_else(|| has_calls.then(String::new)), None)
+            }
+            ReasoningEcho::Reasoning => (None, reasoning),
+        };
+        chat::AssistantMessage {
+            content: Some(said.text).filter(|text| !text.trim().is_empty()),
+            reasoning_content,
+            reasoning,
+            tool_calls: said.tool_calls,
+            prefix: said.prefix,
+        }
+    }
+}
+/// What an assistant message says, gathered from its blocks.
+#[derive(Default)]
+struct Assistant {
+    text: String,
+    reasoning: String,
+    tool_calls: Vec<chat::ToolCall>,
+    prefix: Option<bool>,
+}
+
+impl Assistant {
+    fn push_line(&mut self, line: &str) {
+        if !self.text.is_empty() && !self.text.ends_with('\n') {
+            self.text.push('\n');
+        }
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+}
+
+/// What a server tool answered, in one line.
+fn server_result_text(content: Option<Content>) -> String {
+    let blocks = match content {
+        None => return "no content".to_owned(),
+        Some(Content::Text(text)) => return text,
+        Some(Content::Blocks(blocks)) => blocks,
+    };
+    let texts: Vec<String> = blocks
+        .into_iter()
+        .map(|block| match block.kind {
+            BlockKind::WebSearchResult { title, url } => format!("{title} — {url}"),
+            BlockKind::ProgramOutput { stdout, stderr } if stderr.is_empty() => stdout,
+            BlockKind::ProgramOutput { stdout, stderr } => format!("{stdout}\nstderr: {stderr}"),
+            BlockKind::Text { text, .. } => text,
+            BlockKind::Other(kind) => kind,
+            _ => String::new(),
+        })
+        .collect();
+    texts.join("; ")
+}
