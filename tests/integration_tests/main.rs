@@ -51,3 +51,18 @@ mod serve_auth;
 
 // `serve`: how much is let in, of which kind, and how many at once.
 mod serve_limits;
+
+// `serve`: how it stops.
+mod serve_shutdown;
+
+// `serve`: the list of models.
+mod serve_models;
+
+// `serve`: health, the front door, and paths that nobody serves.
+mod serve_health;
+
+// `serve`: its configuration, in all layers and with all mistakes.
+mod serve_config;
+
+// `serve`: what it logs, and what it never logs.
+mod serve_logs;

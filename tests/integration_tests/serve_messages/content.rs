@@ -1,9 +1,9 @@
 //! What becomes of tools, images, documents and odd texts on their way to the upstream and back.
 
 use super::{hello, request};
-use crate::support::bodies::completion;
-use crate::support::serving::{Gateway, answer, body, failure};
-use crate::support::upstream::Exchange;
+use crate::support::bodies::{chunks, completion};
+use crate::support::serving::{Gateway, answer, body, failure, streamed};
+use crate::support::upstream::{Ending, Exchange};
 use serde_json::{Value, json};
 
 /// A completion that calls functions with these names and arguments.
@@ -142,15 +142,24 @@ fn lone_surrogates_of_javascript_clients_are_mended() {
 }
 
 #[test]
-fn stop_sequences_beyond_the_fourth_are_reported() {
-    let gateway = Gateway::start(vec![hello()]);
+fn stop_sequences_beyond_the_fourth_are_minded_here() {
+    let whole = Exchange::new().json(completion("ab STOP cd"));
+    let stream = Exchange::new().sse(chunks(&["ab S", "TOP cd"]).into_iter().take(3)).hang();
+    let gateway = Gateway::start(vec![whole, stream]);
     let mut asked = request("hi", false);
-    asked["stop_sequences"] = json!(["a", "b", "c", "d", "e"]);
-    let reply = gateway.post(asked);
-    let warning = reply.header("x-aiapiproxy-warning").map(str::to_owned).unwrap_or_default();
-    assert!(warning.contains("stop_sequences"), "{warning}");
-    answer(reply);
-    assert_eq!(gateway.request().json()["stop"], json!(["a", "b", "c", "d"]));
+    asked["stop_sequences"] = json!(["1", "2", "3", "4", "5", "STOP"]);
+    let message = answer(gateway.post(asked.clone()));
+    assert_eq!(message["content"], json!([{"type": "text", "text": "ab "}]));
+    assert_eq!(
+        (&message["stop_reason"], &message["stop_sequence"]),
+        (&json!("stop_sequence"), &json!("STOP"))
+    );
+    asked["stream"] = json!(true);
+    let told = streamed(gateway.post(asked));
+    assert_eq!((told.text().as_str(), told.stop_sequence.as_deref()), ("ab ", Some("STOP")));
+    assert_eq!(gateway.upstream.requests()[0].json()["stop"], json!(["1", "2", "3", "4"]));
+    // Nobody pays for what nobody reads.
+    assert_eq!(gateway.upstream.wait_for_ending(1), Ending::ClientClosed);
     gateway.end();
 }
 
