@@ -9,6 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::Compression;
 use flate2::read::{ZlibDecoder, ZlibEncoder};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::io::Read as _;
 
 /// Begins every signature of this program; the digit is the form's version.
@@ -19,7 +21,7 @@ const MAX_ENCODED_BYTES: usize = 256 << 10;
 const MAX_INFLATED_BYTES: u64 = 1 << 20;
 
 /// What a signature says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Signature {
     /// The dialect that the reasoning was said in.
     #[serde(rename = "d")]
@@ -30,12 +32,15 @@ pub(crate) struct Signature {
     /// Its model.
     #[serde(rename = "m")]
     pub(crate) model: String,
-    /// What is carried: `rt`, the reasoning's text.
+    /// What is carried: `rt`, the reasoning's text, or `ts`, members of tool calls.
     #[serde(rename = "k")]
     pub(crate) kind: String,
     /// The text, where the client was not shown it (`display: "omitted"`).
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub(crate) text: Option<String>,
+    /// By the client's id of a call: what must come back with it (Gemini's thought signatures).
+    #[serde(rename = "c", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) calls: BTreeMap<String, Box<RawValue>>,
 }
 
 impl Signature {
@@ -47,7 +52,15 @@ impl Signature {
             model: model.to_owned(),
             kind: "rt".to_owned(),
             text,
+            calls: BTreeMap::new(),
         }
+    }
+
+    /// The same, carrying what must come back with a call.
+    pub(crate) fn with_call(mut self, id: String, extra: Box<RawValue>) -> Self {
+        "ts".clone_into(&mut self.kind);
+        self.calls.insert(id, extra);
+        self
     }
 
     /// The text to put into a thinking block; `None` if it would be too long.
@@ -91,7 +104,8 @@ mod tests {
         let signature = Signature::of_text("chat", "up", "m", Some("because é😀".to_owned()));
         let encoded = signature.encode().unwrap();
         assert!(encoded.starts_with(PREFIX) && encoded.is_ascii());
-        assert_eq!(Signature::decode(&encoded), Some(signature.clone()));
+        let decoded = Signature::decode(&encoded).unwrap();
+        assert_eq!(decoded.text, signature.text);
         assert!(signature.is_for("chat", "up") && !signature.is_for("chat", "other"));
     }
 
@@ -99,16 +113,16 @@ mod tests {
     fn foreign_damaged_and_oversized_signatures_say_nothing() {
         let encoded = Signature::of_text("chat", "up", "m", None).encode().unwrap();
         for signature in ["", "ErUB3foreign", "apx1.", "apx1.AAAA", &encoded[..encoded.len() - 3]] {
-            assert_eq!(Signature::decode(signature), None, "{signature}");
+            assert!(Signature::decode(signature).is_none(), "{signature}");
         }
-        assert_eq!(Signature::decode(&format!("apx1.{}", "A".repeat(MAX_ENCODED_BYTES))), None);
+        assert!(Signature::decode(&format!("apx1.{}", "A".repeat(MAX_ENCODED_BYTES))).is_none());
     }
 
     #[test]
     fn a_bomb_is_not_inflated_and_too_long_a_text_not_carried() {
         let mut bomb = Vec::new();
         ZlibEncoder::new(vec![b' '; 8 << 20].as_slice(), Compression::best()).read_to_end(&mut bomb).unwrap();
-        assert_eq!(Signature::decode(&format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bomb))), None);
+        assert!(Signature::decode(&format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bomb))).is_none());
         assert_eq!(Signature::of_text("chat", "up", "m", Some("x".repeat(2 << 20))).encode(), None);
     }
 }

@@ -62,3 +62,33 @@ fn another_upstream_gets_none_of_it() {
         assert!(seen.contains(r#""reasoning_content":"""#), "{seen}");
     }
 }
+
+#[test]
+fn what_gemini_sends_with_a_call_comes_back_with_it() {
+    let options = Options { quirks: Preset::Gemini.quirks(), ..options("gemini") };
+    let first = br#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
+    let translated = request(Request::parse(first).unwrap(), &options).unwrap();
+    let answer = br#"{"choices":[{"message":{"content":"so","tool_calls":[
+        {"id":"c1","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"QUJD=="}}},
+        {"id":"c2","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#;
+    let (message, _) = response(answer, "msg_1".to_owned(), translated.context).unwrap();
+    let kind = |block: &ContentBlock| match block {
+        ContentBlock::Text { .. } => "text",
+        ContentBlock::Thinking { .. } => "thinking",
+        ContentBlock::ToolUse { .. } => "tool_use",
+        ContentBlock::RedactedThinking { .. } => "redacted_thinking",
+    };
+    let kinds: Vec<&str> = message.content.iter().map(kind).collect();
+    assert_eq!(kinds, ["text", "thinking", "tool_use", "tool_use"]);
+    let content = serde_json::to_string(&message.content).unwrap();
+    let results = r#"{"type":"tool_result","tool_use_id":"c1"},{"type":"tool_result","tool_use_id":"c2"}"#;
+    let second = format!(
+        r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"hi"}},{{"role":"assistant","content":{content}}},
+            {{"role":"user","content":[{results}]}}]}}"#
+    );
+    let translated = request(Request::parse(second.as_bytes()).unwrap(), &options).unwrap();
+    let seen = serde_json::to_string(&translated.body.messages).unwrap();
+    let call = r#""id":"c1","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"QUJD=="}}}"#;
+    assert!(seen.contains(call), "{seen}");
+    assert_eq!(seen.matches("extra_content").count(), 1);
+}

@@ -24,6 +24,7 @@ use crate::translate::report::{Kind, Loss, Report};
 use crate::translate::signature::Signature;
 use crate::translate::stop_scan::StopScan;
 use crate::translate::{arguments, tokens, tool_ids};
+use serde_json::value::RawValue;
 
 /// Lines of an event stream that are no JSON, and that are skipped before the stream counts as broken.
 const MAX_GARBLED: u32 = 8;
@@ -247,7 +248,9 @@ impl Stream {
                     self.text(text, events);
                 }
                 Delta::Reasoning(text) => self.reasoning(text, events),
-                Delta::ToolStart { call, id, name } => self.tool_start(call, id.as_deref(), name, events),
+                Delta::ToolStart { call, id, name, extra } => {
+                    self.tool_start(call, id.as_deref(), name, extra.as_deref(), events);
+                }
                 Delta::ToolArguments { call, json } => {
                     self.said_bytes += json.len();
                     self.writer.tool_input(call, &json, &mut self.report, events);
@@ -281,11 +284,22 @@ impl Stream {
         self.writer.thinking(String::new(), events);
     }
 
-    /// Ends a stretch of reasoning with its signature, which brings it back in a later turn.
-    fn sign(&mut self, events: &mut Vec<Event>) {
+    /// Ends a stretch of reasoning with its signature, which brings it back in a later turn, and with it what
+    /// belongs to a call.
+    fn sign(&mut self, call: Option<(&str, &RawValue)>, events: &mut Vec<Event>) {
+        if call.is_some() && self.reasoning.is_none() {
+            // A block without thinking, only to carry what belongs to the call.
+            self.reasoning(String::new(), events);
+        }
         let Some(text) = self.reasoning.take() else { return };
         let Context { upstream, upstream_model: model, .. } = &self.context;
-        let sign = |text| Signature::of_text(DIALECT, upstream, model, text).encode();
+        let sign = |text| {
+            let signature = Signature::of_text(DIALECT, upstream, model, text);
+            match call {
+                Some((id, extra)) => signature.with_call(id.to_owned(), extra.to_owned()).encode(),
+                None => signature.encode(),
+            }
+        };
         let signature = sign(Some(text).filter(|text| !text.is_empty())).or_else(|| {
             let reason = "the reasoning is too long to come back in a later turn";
             self.report.add("/choices/0/message/reasoning_content", Kind::Dropped, reason);
@@ -296,7 +310,7 @@ impl Stream {
 
     /// Visible text, up to a stop sequence.
     fn text(&mut self, text: String, events: &mut Vec<Event>) {
-        self.sign(events);
+        self.sign(None, events);
         let scanned = self.scan.push(text);
         self.said_bytes += scanned.text.len();
         self.writer.text(scanned.text, events);
@@ -319,17 +333,24 @@ impl Stream {
         self.writer.text(text, events);
     }
 
-    fn tool_start(&mut self, call: usize, id: Option<&str>, name: String, events: &mut Vec<Event>) {
+    fn tool_start(
+        &mut self,
+        call: usize,
+        id: Option<&str>,
+        name: String,
+        extra: Option<&RawValue>,
+        events: &mut Vec<Event>,
+    ) {
         if call > 0 && self.context.one_tool_call {
             // Numbers go up by one, so pieces of this call find no call in the writer and are dropped too.
             let reason = "the client takes one call at a time";
             self.report.add(format!("/choices/0/message/tool_calls/{call}"), Kind::Dropped, reason);
             return;
         }
-        self.sign(events);
         self.release(events);
         let id = tool_ids::to_client(id, &self.context.used_tool_ids, &self.message_id, call);
         self.context.used_tool_ids.insert(id.clone());
+        self.sign(extra.map(|extra| (id.as_str(), extra)), events);
         self.writer.tool_start(id, self.context.tool_names.client_name(name), events);
     }
 
@@ -338,7 +359,7 @@ impl Stream {
         self.reader.flush(&mut deltas);
         self.start(events);
         self.apply(&mut deltas, events);
-        self.sign(events);
+        self.sign(None, events);
         self.release(events);
         if self.is_stopped() {
             self.finish_reason = None;

@@ -11,6 +11,8 @@ use crate::translate::quirks::{Prefill, ReasoningEcho};
 use crate::translate::report::Kind;
 use crate::translate::signature::Signature;
 use crate::translate::tool_ids;
+use serde_json::value::RawValue;
+use std::collections::HashMap;
 
 impl Translation<'_> {
     pub(super) fn assistant(
@@ -68,13 +70,7 @@ impl Translation<'_> {
                 said.text.push_str(&text);
             }
             BlockKind::Thinking { thinking, signature } => {
-                if self.options.quirks.reasoning_echo == ReasoningEcho::Drop {
-                    self.report.add(&place.0, Kind::Ignored, "the upstream does not take reasoning back");
-                } else if let Some(reasoning) = self.own_reasoning(thinking, signature.as_deref()) {
-                    said.reasoning.push_str(&reasoning);
-                } else {
-                    self.report.add(&place.0, Kind::Ignored, "the reasoning of another model");
-                }
+                self.thinking(thinking, signature.as_deref(), place, said);
             }
             BlockKind::RedactedThinking { .. } => {
                 self.report.add(&place.0, Kind::Ignored, "another vendor's reasoning cannot be read");
@@ -93,6 +89,7 @@ impl Translation<'_> {
                         name: self.names.upstream_name(&name),
                         arguments: String::from(Box::<str>::from(input)),
                     },
+                    extra_content: said.extras.remove(&id),
                 });
                 conversation.calls.push(Call { client_id: id, upstream_id, result: None });
             }
@@ -122,15 +119,31 @@ impl Translation<'_> {
         Ok(())
     }
 
-    /// The reasoning of a thinking block, unless its signature says that another upstream thought it. A block
-    /// without signature was written by the client itself.
-    fn own_reasoning(&self, thinking: String, signature: Option<&str>) -> Option<String> {
-        let Some(signature) = signature.filter(|signature| !signature.is_empty()) else {
-            return Some(thinking);
-        };
-        let signature =
-            Signature::decode(signature).filter(|it| it.is_for(DIALECT, &self.options.upstream))?;
-        Some(if thinking.is_empty() { signature.text.unwrap_or_default() } else { thinking })
+    /// Reasoning goes back, unless its signature says that another upstream thought it. A block without signature
+    /// was written by the client itself.
+    fn thinking(
+        &mut self,
+        mut thinking: String,
+        signature: Option<&str>,
+        place: &Place,
+        said: &mut Assistant,
+    ) {
+        if let Some(signature) = signature.filter(|signature| !signature.is_empty()) {
+            let upstream = &self.options.upstream;
+            let Some(signature) = Signature::decode(signature).filter(|it| it.is_for(DIALECT, upstream))
+            else {
+                self.report.add(&place.0, Kind::Ignored, "the reasoning of another model");
+                return;
+            };
+            said.extras.extend(signature.calls);
+            if thinking.is_empty() {
+                thinking = signature.text.unwrap_or_default();
+            }
+        }
+        if self.options.quirks.reasoning_echo == ReasoningEcho::Drop && !thinking.is_empty() {
+            self.report.add(&place.0, Kind::Ignored, "the upstream does not take reasoning back");
+        }
+        said.reasoning.push_str(&thinking);
     }
 
     fn prefill(&mut self, place: &Place, said: &mut Assistant, body: &mut chat::Request) {
@@ -174,6 +187,8 @@ struct Assistant {
     text: String,
     reasoning: String,
     tool_calls: Vec<chat::ToolCall>,
+    /// What came with calls that are still to come, by the client's id.
+    extras: HashMap<String, Box<RawValue>>,
     prefix: Option<bool>,
 }
 
