@@ -36,6 +36,8 @@ use crate::{
 pub(crate) struct EventBody<S> {
     /// Gone when the answer is over.
     source: Option<S>,
+    /// The upstream's body after its last event.
+    rest: Option<S>,
     reading: Reading,
     stream: Stream,
     clock: Clock,
@@ -65,6 +67,10 @@ pub(crate) struct Setting {
 
 /// How long the answer's head waits for the first event of an upstream that has sent its own.
 const COMMIT_AFTER: Duration = Duration::from_secs(10);
+
+/// How long the end of the upstream's body is waited for after its last event. It mostly comes with it.
+const DRAIN_WITHIN: Duration = Duration::from_millis(100);
+
 /// How the upstream's bytes are read.
 enum Reading {
     /// Not known yet.
@@ -93,6 +99,7 @@ where
         let is_events = setting.media_type == "text/event-stream";
         let mut body = Self {
             source: Some(source),
+            rest: None,
             reading: if is_events { Reading::events(&setting.pace) } else { Reading::Unknown },
             stream,
             clock: Clock::start(),
@@ -135,7 +142,17 @@ where
                 return Some(self.write(events));
             }
         }
+        self.drain().await;
         None
+    }
+
+    /// Reads the upstream's body to its end, so that its connection can serve again. The client has all events.
+    async fn drain(&mut self) {
+        if let Some(rest) = &mut self.rest {
+            let ended = async { while rest.next().await.is_some_and(|piece| piece.is_ok()) {} };
+            time::timeout(DRAIN_WITHIN, ended).await.ok();
+        }
+        self.rest = None;
     }
 
     /// Waits until something happens. Cancelled while it waits, it has done nothing.
@@ -198,7 +215,9 @@ where
             }
         }
         if self.stream.is_over() {
+            let rest = self.source.take();
             self.end(messages_via_chat::End::Eof, events);
+            self.rest = rest.filter(|_| self.stream.failure().is_none());
         } else if self.stream.is_finishing() {
             self.clock.finishing.get_or_insert(now);
         }

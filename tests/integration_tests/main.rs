@@ -41,3 +41,33 @@ mod generated;
 
 // Do the Dockerfile, the compose file and their like say what they must?
 mod deployment;
+
+// `serve`: what the upstream sees of a request, and the client of a whole answer.
+mod serve_messages;
+
+// `serve`: streams, event by event, through every fault of the upstream and the client's patience.
+mod serve_stream;
+
+// `serve`: failures of the upstream, as the client is told of them, and what is tried again.
+mod serve_errors;
+
+// `serve`: who may call, by key, by name, from which web page, on which port.
+mod serve_auth;
+
+// `serve`: how much is let in, of which kind, and how many at once.
+mod serve_limits;
+
+// `serve`: how it stops.
+mod serve_shutdown;
+
+// `serve`: the list of models.
+mod serve_models;
+
+// `serve`: health, the front door, and paths that nobody serves.
+mod serve_health;
+
+// `serve`: its configuration, in all layers and with all mistakes.
+mod serve_config;
+
+// `serve`: what it logs, and what it never logs.
+mod serve_logs;
