@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream as ByteStream;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::{self, Instant};
 
 pub(crate) use self::clock::Pace;
@@ -138,6 +138,7 @@ where
         while self.source.is_some() {
             let mut events = Vec::new();
             self.step(&mut events).await;
+            self.take_ready(&mut events);
             if !events.is_empty() {
                 return Some(self.write(events));
             }
@@ -180,6 +181,22 @@ where
             Happening::Stopping => {
                 let ApiError { error, end } = ApiError::stopping();
                 self.fail(error, end, events);
+            }
+        }
+    }
+
+    /// Takes what is there already: the upstream's HTTP chunks come one by one, however many one read of its
+    /// connection brought, and each would cost the client's connection a write.
+    fn take_ready(&mut self, events: &mut Vec<Event>) {
+        while (1..MAX_EVENTS_AT_ONCE).contains(&events.len()) {
+            // A source that is not ready is polled again by `step`, which then wakes this task.
+            let Some(piece) = self.source.as_mut().and_then(|source| source.next().now_or_never()) else {
+                return;
+            };
+            match piece {
+                Some(Ok(bytes)) => self.take(&bytes, events),
+                Some(Err(error)) => self.broke(error, events),
+                None => self.eof(events),
             }
         }
     }
@@ -284,6 +301,8 @@ where
 }
 
 const TYPICAL_EVENT_BYTES: usize = 192;
+/// Of one write to the client.
+const MAX_EVENTS_AT_ONCE: usize = 256;
 
 impl<S> Drop for EventBody<S> {
     /// However it ended: what it cost and what was lost.
