@@ -1,8 +1,8 @@
-//! `convert` through the built binary: kinds, streams as they arrive, files, losses, failures.
+//! `convert` of documents through the built binary: every option, kinds, files, losses, failures. Streams have
+//! `convert_stream.rs`.
 
 use crate::support::bodies;
 use crate::support::program::{Output, Program};
-use crate::support::sse_rules::check_stream;
 use serde_json::{Value, json};
 use std::fs;
 
@@ -10,30 +10,26 @@ const REQUEST: &str = r#"{"model":"claude-sonnet-5[1m]","max_tokens":9,"messages
 /// The same with a loss.
 const LOSSY: &str = r#"{"model":"m","max_tokens":9,"top_k":5,"messages":[{"role":"user","content":"hi"}]}"#;
 
-fn convert(arguments: &[&str]) -> Program {
+pub(crate) fn convert(arguments: &[&str]) -> Program {
     Program::aiapiproxy().arg("convert").args(arguments)
 }
 
-fn piped(arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
+pub(crate) fn piped(arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
     convert(arguments).stdin(input).run()
 }
 
-fn good(output: &Output) -> &str {
+pub(crate) fn good(output: &Output) -> &str {
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
     &output.stdout
 }
 
-fn bad(output: &Output, code: i32, reason: &str) {
+pub(crate) fn bad(output: &Output, code: i32, reason: &str) {
     assert_eq!(output.code, Some(code), "{}", output.stderr);
     assert!(output.stderr.starts_with("error: ") && output.stderr.contains(reason), "{}", output.stderr);
     assert!(output.stderr.lines().count() <= 3, "{}", output.stderr);
 }
 
-fn events(text: &str) -> Vec<crate::support::sse::Event> {
-    crate::support::sse::parse(text)
-}
-
-fn stream() -> String {
+pub(crate) fn stream() -> String {
     bodies::chunks(&["Hel", "lo"]).concat()
 }
 
@@ -81,95 +77,6 @@ fn a_response_becomes_a_message_with_an_id_that_follows_from_the_input() {
     assert_eq!(piped(&[], &input), first);
     let named: Value = serde_json::from_str(&piped(&["--model", "m"], &input).stdout).unwrap();
     assert_eq!(named["model"], "m");
-}
-
-#[test]
-fn a_stream_is_converted_as_it_arrives() {
-    let chunks = bodies::chunks(&["Hel", "lo"]);
-    let mut running = convert(&[]).start();
-    running.write(chunks[..2].concat());
-    let so_far = running.wait_for_stdout("Hel");
-    assert!(!so_far.contains("lo\""), "{so_far}");
-    running.write(chunks[2..].concat());
-    let output = running.wait();
-    let message = check_stream(&events(good(&output)));
-    assert_eq!(message.text(), "Hello");
-    assert_eq!(output, piped(&[], stream()), "the same input gives the same bytes, however it arrives");
-}
-
-#[test]
-fn a_long_stream_takes_no_more_memory_than_a_short_one() {
-    let mut running = convert(&[]).start();
-    let piece = bodies::chunk(json!({"content": "x".repeat(8 << 10)}), None);
-    running.write(piece.repeat(100));
-    running.wait_for_stdout("xxx");
-    let before = running.resident_kib();
-    for _ in 0..20 {
-        running.write(piece.repeat(100));
-    }
-    let after = running.resident_kib();
-    if let (Some(before), Some(after)) = (before, after) {
-        // 16 MiB went through in the meantime.
-        assert!(after < before + 4 * 1024, "{before} KiB, then {after} KiB");
-    }
-    running.write(bodies::chunk(json!({}), Some("stop")) + bodies::DONE);
-    assert_eq!(running.wait().code, Some(0));
-}
-
-#[test]
-fn a_stream_that_breaks_off_ends_with_its_error_event_and_65() {
-    let chunks = bodies::chunks(&["Hel", "lo"]);
-    let output = piped(&[], chunks[..2].concat());
-    bad(&output, 65, "closed the stream early");
-    assert!(output.stdout.contains("Hel"), "{}", output.stdout);
-    assert_eq!(events(&output.stdout).last().unwrap().name.as_deref(), Some("error"));
-
-    let refused = piped(&[], "data: {\"error\":{\"message\":\"no\",\"code\":429}}\n\n");
-    bad(&refused, 65, "no");
-    assert_eq!(events(&refused.stdout).last().unwrap().name.as_deref(), Some("error"));
-
-    let aggregated = piped(&["--aggregate"], chunks[..2].concat());
-    bad(&aggregated, 65, "closed the stream early");
-    assert_eq!(aggregated.stdout, "");
-}
-
-#[test]
-fn a_stream_folds_into_a_message_and_a_message_explodes_into_a_stream() {
-    let folded = piped(&["--aggregate"], stream());
-    let message: Value = serde_json::from_str(good(&folded)).unwrap();
-    assert_eq!(message["content"][0]["text"], "Hello");
-
-    let exploded = piped(&["--explode"], &folded.stdout);
-    assert_eq!(check_stream(&events(good(&exploded))).text(), "Hello");
-    assert_eq!(piped(&["--aggregate"], &exploded.stdout), folded);
-    assert_eq!(piped(&["--aggregate", "--from", "messages"], &exploded.stdout), folded);
-
-    let completion = bodies::completion("Hello").to_string();
-    assert_eq!(check_stream(&events(good(&piped(&["--explode"], completion)))).text(), "Hello");
-    assert!(piped(&["--aggregate", "--pretty"], stream()).stdout.starts_with("{\n  \"id\""));
-}
-
-#[test]
-fn a_stream_of_messages_keeps_nothing_unknown_and_refuses_what_breaks_it() {
-    let exploded = piped(&["--explode"], bodies::completion("Hello").to_string()).stdout;
-    let unknown =
-        exploded.replacen("event: ping", "event: news\ndata: {\"type\":\"news\"}\n\nevent: ping", 1);
-    let output = piped(&["--aggregate", "--report"], unknown);
-    assert_eq!(output.code, Some(0), "{}", output.stderr);
-    assert!(output.stderr.contains(r#""kind":"dropped""#), "{}", output.stderr);
-
-    let broken = exploded.replacen(r#""index":0"#, r#""index":7"#, 1);
-    bad(&piped(&["--aggregate"], broken), 65, "");
-}
-
-#[test]
-fn plain_json_for_a_stream_and_a_stream_for_a_response_are_understood() {
-    let completion = bodies::completion("Hello").to_string();
-    let output = piped(&["--kind", "stream"], completion);
-    assert_eq!(check_stream(&events(good(&output))).text(), "Hello");
-    let output = piped(&["--kind", "response"], stream());
-    let message: Value = serde_json::from_str(good(&output)).unwrap();
-    assert_eq!(message["content"][0]["text"], "Hello");
 }
 
 #[test]
@@ -297,13 +204,6 @@ fn a_file_is_read_and_a_file_is_written_whole() {
 }
 
 #[test]
-fn a_stream_does_not_empty_its_own_input() {
-    let output = convert(&["s.sse", "-o", "s.sse"]).file("s.sse", stream()).run();
-    bad(&output, 2, "both input and output");
-    bad(&convert(&["a", "-o", "missing/b"]).file("a", stream()).run(), 73, "missing/b");
-}
-
-#[test]
 fn failures_have_their_codes() {
     bad(&piped(&["missing.json"], ""), 66, "missing.json");
     bad(&piped(&["."], ""), 66, ".");
@@ -335,4 +235,148 @@ fn a_closed_pipe_ends_quietly() {
     }
     let output = convert(&["--jsonl"]).stdin(format!("{REQUEST}\n").repeat(2_000)).stdout_closed().run();
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+}
+
+/// What `auto` makes of an input, told by a member that only this kind of output has.
+#[test]
+fn every_kind_is_recognised_from_stdin_and_from_a_file() {
+    let exploded = piped(&["--explode"], bodies::completion("x").to_string()).stdout;
+    let inputs = [
+        (&[][..], REQUEST.to_owned(), r#"{"model":"claude-sonnet-5","messages":"#),
+        (&[], bodies::completion("x").to_string(), r#"{"id":"msg_"#),
+        (&[], stream(), "event: message_start\n"),
+        (&[], ": comment\n\n".to_owned() + &stream(), "event: message_start\n"),
+        (&["--aggregate"], exploded, r#"{"id":"msg_"#),
+        (&[], r#"{"error":{"message":"no"}}"#.to_owned(), r#"{"type":"error","error":"#),
+        (&[], r#"[{"error":{"code":429,"message":"no"}}]"#.to_owned(), r#"{"type":"error","error":"#),
+        (&[], r#"{"object":"error","message":"no","code":404}"#.to_owned(), r#"{"type":"error","error":"#),
+    ];
+    for (arguments, input, beginning) in inputs {
+        let output = piped(arguments, &input);
+        assert!(good(&output).starts_with(beginning), "{input}: {}", output.stdout);
+        for same in [format!("\u{feff}{input}"), format!(" \r\n{input}")] {
+            let again = piped(arguments, &same);
+            assert_eq!(again.code, Some(0), "{same:?}: {}", again.stderr);
+            assert!(again.stdout.starts_with(beginning), "{same:?}: {}", again.stdout);
+        }
+        let from_file = convert(arguments).arg("in").file("in", &input).run();
+        assert_eq!(from_file, output);
+        assert_eq!(convert(arguments).arg("-").stdin(&input).run(), output);
+    }
+}
+
+/// Each kind in each pair of dialects: it works, or it says so with exit code 2 before it reads anything.
+#[test]
+fn a_pair_that_is_not_supported_is_refused_before_anything_is_read() {
+    let dialects = ["messages", "chat", "responses"];
+    for kind in ["request", "response", "stream", "error"] {
+        for (from, to) in dialects.iter().flat_map(|from| dialects.iter().map(move |to| (*from, *to))) {
+            let pair = ["--kind", kind, "--from", from, "--to", to, "missing.json"];
+            let works = match kind {
+                "request" => (from, to) == ("messages", "chat"),
+                _ => (from, to) == ("chat", "messages"),
+            };
+            bad(
+                &piped(&pair, ""),
+                if works { 66 } else { 2 },
+                if works { "missing.json" } else { "support" },
+            );
+        }
+    }
+    for arguments in [&["--from", "responses"][..], &["--to", "responses"], &["--kind", "stream", "--jsonl"]]
+    {
+        bad(&convert(arguments).arg("missing.json").run(), 2, "");
+    }
+}
+
+#[test]
+fn bad_data_is_told_with_its_place() {
+    let request = |rest: &str| format!(r#"{{"model":"m","max_tokens":3,{rest}}}"#);
+    let user = |content: &str| request(&format!(r#""messages":[{{"role":"user","content":{content}}}]"#));
+    for (input, place) in [
+        (request(r#""messages":[]"#), "messages: "),
+        (request(r#""messages":[{"role":"nobody","content":"x"}]"#), "messages.0.role: "),
+        (user(r#"[{"type":"text","text":"x"},{"type":"nope"}]"#), "messages.0.content.1: "),
+        (user(r#"[{"type":"image","source":{"type":"file","file_id":"f"}}]"#), "messages.0.content.0"),
+        (user(r#"[{"type":"tool_result","tool_use_id":"t9"}]"#), "messages.0.content.0: tool_use_id: "),
+        (r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#.to_owned(), "max_tokens: "),
+        ("{\"model\":\"m\",\n\"messages\":[,]}".to_owned(), "line 2 column 13"),
+        (format!(r#"{{"a":{}"#, "[".repeat(100_000)), "column"),
+        (r#"{"choices":[]}"#.to_owned(), "no choices"),
+    ] {
+        let file = convert(&["in.json"]).file("in.json", &input).run();
+        bad(&file, 65, place);
+        assert!(file.stderr.contains("in.json"), "{}", file.stderr);
+        assert_eq!(file.stdout, "", "{input}");
+        bad(&piped(&[], &input), 65, "stdin");
+    }
+    let message = r#"{"type":"message","content":[{"type":"text"}]}"#;
+    bad(&piped(&["--explode"], message), 65, "missing field `text` at line 1");
+    bad(&piped(&[], b"\xff\xfe{"), 65, "neither JSON");
+}
+
+#[test]
+fn a_kind_that_is_stated_counts_more_than_what_the_input_looks_like() {
+    bad(&piped(&["--kind", "request"], bodies::completion("x").to_string()), 65, "");
+    bad(&piped(&["--kind", "response"], REQUEST), 65, "no choices");
+    bad(&piped(&["--kind", "stream"], ""), 65, "stdin is empty");
+    let error: Value = serde_json::from_str(good(&piped(&["--kind", "error"], "Bad Gateway"))).unwrap();
+    assert_eq!(error["error"]["type"], "api_error");
+}
+
+#[test]
+fn the_first_four_stop_sequences_are_sent_and_the_others_reported() {
+    let request = json!({
+        "model": "m", "max_tokens": 3, "messages": [{"role": "user", "content": "x"}],
+        "stop_sequences": ["a", "b", "c", "d", "e"],
+    });
+    let output = piped(&["--report"], request.to_string());
+    let sent: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(sent["stop"], json!(["a", "b", "c", "d"]));
+    let loss: Value = serde_json::from_str(&output.stderr).unwrap();
+    assert_eq!((&loss["pointer"], &loss["kind"]), (&json!("/stop_sequences/4"), &json!("dropped")));
+}
+
+#[test]
+fn ids_follow_from_the_input_where_there_are_none() {
+    let call = |name: &str| json!({"function": {"name": name, "arguments": "{}"}});
+    let completion = |names: [&str; 2]| {
+        let message = json!({"role": "assistant", "tool_calls": names.map(call)});
+        json!({"choices": [{"message": message, "finish_reason": "tool_calls"}]}).to_string()
+    };
+    let output = piped(&[], completion(["f", "g"]));
+    assert_eq!(piped(&[], completion(["f", "g"])), output);
+    let ids = |output: &Output| {
+        let message: Value = serde_json::from_str(good(output)).unwrap();
+        [&message["id"], &message["content"][0]["id"], &message["content"][1]["id"]]
+            .map(|id| id.as_str().unwrap().to_owned())
+    };
+    let [message, first, second] = ids(&output);
+    assert!(message.starts_with("msg_") && first.starts_with("toolu_") && second.starts_with("toolu_"));
+    assert_ne!(first, second);
+    assert_ne!(ids(&piped(&[], completion(["f", "h"])))[0], message, "another input, another id");
+}
+
+#[test]
+fn a_report_without_losses_is_empty_and_one_of_lines_names_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("losses.jsonl");
+    let report = format!("--report={}", path.display());
+    good(&piped(&[&report], REQUEST));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "");
+    let output = folder.path().join("out.jsonl");
+    let arguments = ["--jsonl", &report, "-o", output.to_str().unwrap()];
+    assert_eq!(good(&piped(&arguments, format!("{REQUEST}\n{LOSSY}\n"))), "");
+    let losses = fs::read_to_string(&path).unwrap();
+    assert!(losses.starts_with(r#"{"line":2,"pointer":"/top_k","kind":"dropped","#), "{losses}");
+    assert_eq!((losses.lines().count(), fs::read_to_string(output).unwrap().lines().count()), (1, 2));
+    assert_eq!(good(&piped(&["--jsonl"], "")), "");
+}
+
+#[test]
+fn a_closed_stdin_is_an_empty_input() {
+    let script = r#"exec "$0" convert <&-"#;
+    let output = Program::other("/bin/sh").args(["-c", script, env!("CARGO_BIN_EXE_aiapiproxy")]).run();
+    bad(&output, 65, "stdin");
+    assert_eq!(output.stdout, "");
 }

@@ -23,13 +23,18 @@ mod floors;
 
 // The command line: manners, conversion of files and pipes, the mapping of models, the steps to the upstream.
 mod check;
+mod config;
 mod convert;
+mod convert_stream;
 mod help;
 mod models;
 mod serve_start;
 
 // Does reasoning come back to the upstream that thought it?
 mod reasoning_round_trip;
+
+// Does README.md tell the truth? Its commands are run, its tables compared.
+mod readme;
 
 // Are completions/ and man/ what the model of the command line says?
 mod generated;
