@@ -72,10 +72,14 @@ fn parse(block: &[u8]) -> Option<Event<'_>> {
     for line in lines::split(block) {
         if let Some(value) = field(line, b"data") {
             let value = String::from_utf8_lossy(value);
-            data = Some(match data {
-                None => value,
-                Some(before) => Cow::Owned(format!("{before}\n{value}")),
-            });
+            match &mut data {
+                None => data = Some(value),
+                Some(before) => {
+                    let before = before.to_mut();
+                    before.push('\n');
+                    before.push_str(&value);
+                }
+            }
         } else if let Some(value) = field(line, b"event") {
             name = String::from_utf8_lossy(value);
         }
@@ -83,8 +87,12 @@ fn parse(block: &[u8]) -> Option<Event<'_>> {
     data.filter(|data| !data.is_empty()).map(|data| Event { name, data })
 }
 
-/// The value of a field line: what follows the colon and at most one space.
+/// The value of a field line: what follows the colon and at most one space. A line without colon is a field
+/// without value.
 fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    if line == name {
+        return Some(b"");
+    }
     let value = line.strip_prefix(name)?.strip_prefix(b":")?;
     Some(value.strip_prefix(b" ").unwrap_or(value))
 }

@@ -50,18 +50,11 @@ fn object(text: &str) -> Option<Arguments> {
     let mut json = String::with_capacity(text.len());
     let read = scanner.push(text, &mut json);
     let repair = if scanner.is_done() {
-        if read < text.len() {
-            Some("text after the arguments was dropped")
-        } else if json.len() > text.len() {
-            Some("control characters were escaped")
-        } else {
-            None
-        }
+        if read < text.len() { Some("text after the arguments was dropped") } else { scanner.mended() }
     } else {
         json.push_str(&scanner.closers()?);
         Some(CLOSED)
     };
-    // What the scanner took is JSON, except for lone surrogate escapes, which it lets pass.
     let json = RawValue::from_string(json.trim_end().to_owned()).ok()?;
     Some(Arguments { json, repair })
 }
@@ -89,6 +82,7 @@ mod tests {
         check(r#"{"command":"rm -rf /tm"#, r#"{"_raw":"{\"command\":\"rm -rf /tm"}"#, true);
         check(r#"{"a":1}{"a":1}"#, r#"{"a":1}"#, true);
         check("{\"a\":\"x\ny\"}", r#"{"a":"x\ny"}"#, true);
+        check(r#"{"a":"\ud83d"}"#, r#"{"a":"\ufffd"}"#, true);
     }
 
     #[test]

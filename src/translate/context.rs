@@ -16,10 +16,6 @@ pub struct Context {
     pub(crate) tool_names: ToolNames,
     /// Tool call ids that stand in the conversation; an answer's ids must differ from them.
     pub(crate) used_tool_ids: HashSet<String>,
-    /// Texts that end the answer, as the client gave them.
-    pub(crate) stop_sequences: Vec<String>,
-    /// They are searched for in the answer, because the upstream was not asked to.
-    pub(crate) scan_for_stop: bool,
     /// At most one tool call may come back, and the upstream cannot be told so.
     pub(crate) one_tool_call: bool,
     /// Thinking is not to be shown (`display: "omitted"`).
@@ -28,6 +24,10 @@ pub struct Context {
     pub(crate) carry_reasoning: bool,
     /// `<think>…</think>` in visible text is reasoning.
     pub(crate) think_tags: bool,
+    /// The texts that may end the answer; `None` when the request is not known, and any text may be one.
+    pub(crate) stop_sequences: Option<Vec<String>>,
+    /// They are searched for in the answer, because the upstream was not asked to.
+    pub(crate) scan_for_stop: bool,
     /// A body that ends without any mark still counts as complete.
     pub(crate) lenient_eof: bool,
     /// Estimated input tokens, for `message_start` and for upstreams that report no usage.

@@ -1,7 +1,8 @@
 //! Checks a JSON text that arrives in pieces, in constant time per byte and memory in proportion to its depth.
 //!
-//! Tool arguments are passed on while they arrive, so their grammar must be known before their end. The one
-//! repair made on the way is that raw control characters inside strings are escaped, which weak models forget.
+//! Tool arguments are passed on while they arrive, so their grammar must be known before their end. Two repairs are
+//! made on the way, inside strings: raw control characters, which weak models forget to escape, are escaped, and
+//! lone surrogate escapes, which servers make when they cut an emoji in two, become U+FFFD.
 
 use crate::protocol::json::MAX_DEPTH;
 use std::fmt::Write as _;
@@ -11,7 +12,18 @@ use std::fmt::Write as _;
 pub(crate) struct JsonScanner {
     state: State,
     stack: Vec<Container>,
+    /// An escape that is not whole yet, or a high surrogate that waits for its other half. Not written so far.
+    escape: String,
+    /// What was repaired last, if anything was.
+    mended: Option<&'static str>,
 }
+
+/// What is reported of control characters inside strings.
+const ESCAPED: &str = "control characters were escaped";
+/// What is reported of halves of characters.
+const REPLACED: &str = "lone surrogate escapes became U+FFFD";
+/// Length of `\uXXXX`.
+const UNIT_LENGTH: usize = 6;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Container {
@@ -63,7 +75,7 @@ enum Number {
 
 impl Default for JsonScanner {
     fn default() -> Self {
-        Self { state: State::Value, stack: Vec::new() }
+        Self { state: State::Value, stack: Vec::new(), escape: String::new(), mended: None }
     }
 }
 
@@ -76,6 +88,8 @@ impl JsonScanner {
                 return at;
             }
             if c < ' ' && matches!(self.state, State::String { .. }) {
+                self.mended = Some(ESCAPED);
+                self.settle_escape(out);
                 // Writing to a string cannot fail.
                 let _ = match c {
                     '\n' => out.write_str("\\n"),
@@ -85,13 +99,28 @@ impl JsonScanner {
                 };
                 continue;
             }
+            let before = self.state;
             self.step(c);
-            if self.state == State::Broken {
-                return at;
+            match (before, self.state) {
+                (_, State::Broken) => return at,
+                (State::Escape { .. } | State::Unicode { .. }, _) | (_, State::Escape { .. }) => {
+                    self.escape.push(c);
+                    if matches!(self.state, State::String { .. }) {
+                        self.end_escape(out);
+                    }
+                }
+                _ => {
+                    self.settle_escape(out);
+                    out.push(c);
+                }
             }
-            out.push(c);
         }
         piece.len()
+    }
+
+    /// What was repaired, if anything was.
+    pub(crate) fn mended(&self) -> Option<&'static str> {
+        self.mended
     }
 
     /// Whether the value is whole.
@@ -120,6 +149,43 @@ impl JsonScanner {
             };
             self.stack.iter().rev().map(close).collect()
         })
+    }
+
+    /// An escape is whole: writes what is waiting, except for a high surrogate at its end, whose other half may
+    /// follow.
+    fn end_escape(&mut self, out: &mut String) {
+        let half_waits = self.escape.len() > UNIT_LENGTH;
+        let last = self.escape.get(if half_waits { UNIT_LENGTH } else { 0 }..).unwrap_or_default();
+        let unit = last.strip_prefix("\\u").and_then(|digits| u16::from_str_radix(digits, 16).ok());
+        match (half_waits, unit) {
+            (false, Some(0xD800..0xDC00)) => return,
+            (true, Some(0xD800..0xDC00)) => {
+                let last = self.escape.split_off(UNIT_LENGTH);
+                self.settle_escape(out);
+                self.escape = last;
+                return;
+            }
+            (true, Some(0xDC00..0xE000)) => {}
+            (true, _) | (false, Some(0xDC00..0xE000)) => self.replace_first(),
+            (false, _) => {}
+        }
+        out.push_str(&self.escape);
+        self.escape.clear();
+    }
+
+    /// Something else than an escape follows: a high surrogate that waits is lone.
+    fn settle_escape(&mut self, out: &mut String) {
+        if !self.escape.is_empty() {
+            self.replace_first();
+            out.push_str(&self.escape);
+            self.escape.clear();
+        }
+    }
+
+    /// Puts U+FFFD in the place of the unit that waits.
+    fn replace_first(&mut self) {
+        self.mended = Some(REPLACED);
+        self.escape.replace_range(..UNIT_LENGTH, "\\ufffd");
     }
 
     fn step(&mut self, c: char) {
@@ -292,6 +358,27 @@ mod tests {
         let (scanner, out, _) = scan("{\"a\":\n\"x\ny\u{1}\"}");
         assert!(scanner.is_done());
         assert_eq!(out, "{\"a\":\n\"x\\ny\\u0001\"}");
+    }
+
+    #[test]
+    fn halves_of_characters_are_replaced_however_they_are_cut() {
+        let cases = [
+            (r#"{"a":"\ud83d\ude00"}"#, r#"{"a":"\ud83d\ude00"}"#),
+            (r#"{"a":"\ud83d"}"#, r#"{"a":"\ufffd"}"#),
+            (r#"{"\ude00":"x\ud83dy"}"#, r#"{"\ufffd":"x\ufffdy"}"#),
+            (r#"{"a":"\ud83d\ud83d\ude00\n"}"#, r#"{"a":"\ufffd\ud83d\ude00\n"}"#),
+            (r#"{"a":"\ud83d\n\\ud83d\u00e9"}"#, r#"{"a":"\ufffd\n\\ud83d\u00e9"}"#),
+        ];
+        for (text, expected) in cases {
+            for cut in 0..=text.len() {
+                let mut scanner = JsonScanner::default();
+                let mut out = String::new();
+                scanner.push(&text[..cut], &mut out);
+                scanner.push(&text[cut..], &mut out);
+                assert_eq!((out.as_str(), scanner.is_done()), (expected, true), "{text} cut at {cut}");
+                assert_eq!(scanner.mended().is_some(), text != expected);
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::json_object::{Members, ObjectText, raw};
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 
 /// A schema fit to be sent, and whether its meaning had to change.
 #[derive(Debug)]
@@ -50,11 +51,11 @@ pub(crate) fn fits_strict(schema: &RawValue) -> bool {
     };
     if let Some(properties) = members.get("properties").and_then(Members::read) {
         let closed = members.get("additionalProperties").is_some_and(|value| value.get() == "false");
-        let required: Vec<String> = members
+        let required: HashSet<String> = members
             .get("required")
             .and_then(|required| serde_json::from_str(required.get()).ok())
             .unwrap_or_default();
-        let all_required = properties.iter().all(|(name, _)| required.iter().any(|known| known == name));
+        let all_required = properties.iter().all(|(name, _)| required.contains(name));
         if !(closed && all_required && properties.iter().all(|(_, schema)| fits_strict(schema))) {
             return false;
         }

@@ -64,6 +64,8 @@ struct Call {
     written: bool,
     /// The input is no object so far; all of it waits for the end.
     deferred: bool,
+    /// Something had to be repaired inside of strings, which has been reported.
+    mended: bool,
 }
 
 /// The input of a tool broke after a part of it had been written: the message cannot be saved.
@@ -124,6 +126,7 @@ impl MessageWriter {
             waiting: String::new(),
             written: false,
             deferred: false,
+            mended: false,
         });
         if self.is_free() {
             self.open_tool(number, events);
@@ -280,6 +283,11 @@ impl MessageWriter {
             call.deferred = true;
             call.waiting.push_str(json);
             return;
+        }
+        if let Some(reason) = call.scanner.mended()
+            && !mem::replace(&mut call.mended, true)
+        {
+            report.add(input_pointer(number), Kind::Repaired, reason);
         }
         if call.scanner.is_done() {
             piece.truncate(piece.trim_end().len());

@@ -9,7 +9,7 @@
 //! | `system`, messages of role `system` | by `system_mode`: `system`, `developer`, folded, hoisted | `request/system.rs` |
 //! | `messages`, `tool_use`, `tool_result` | messages, `tool_calls`, `tool` messages | `request/conversation.rs` |
 //! | `image`, `document`, `search_result` … | parts: `text`, `image_url`, `file` | `request/blocks.rs` |
-//! | `thinking` blocks | `reasoning_content` or `reasoning` where the upstream takes it back, else ignored | `request/assistant.rs` |
+//! | `thinking` blocks | `reasoning_content` or `reasoning` where the upstream takes it back, else ignored | `request/conversation/assistant.rs` |
 //! | `tools`, `tool_choice`, `disable_parallel_tool_use` | `tools`, `tool_choice`, `parallel_tool_calls` | `request/tools.rs` |
 //! | `thinking`, `output_config.effort` | `reasoning_effort`, `reasoning`, `thinking`, `chat_template_kwargs` | `request/reasoning.rs` |
 //! | `output_config.format` | `response_format` | [`request()`] |
@@ -58,6 +58,7 @@ mod response;
 mod stop_reason;
 mod stream;
 mod usage;
+mod whole;
 
 /// The name of the dialect in signatures.
 const DIALECT: &str = "chat";

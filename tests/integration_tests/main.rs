@@ -71,3 +71,6 @@ mod serve_config;
 
 // `serve`: what it logs, and what it never logs.
 mod serve_logs;
+
+// What becomes of requests, answers, streams and errors, case by case, with everything that is lost?
+mod translate_golden;

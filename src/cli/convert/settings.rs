@@ -89,6 +89,8 @@ impl Settings {
                 requested_model: stated.clone().unwrap_or_else(|| "unknown".to_owned()),
                 upstream: self.upstream.clone(),
                 upstream_model: stated.unwrap_or_else(|| "unknown".to_owned()),
+                // Where the upstream is not known to name what matched, other words stand in that place.
+                stop_sequences: (!self.quirks.reports_stop).then(Vec::new),
                 think_tags: self.quirks.think_tags,
                 lenient_eof: self.quirks.lenient_eof,
                 ..Context::default()

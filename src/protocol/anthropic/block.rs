@@ -22,8 +22,12 @@ pub struct Block {
     pub kind: BlockKind,
     /// A cache marker.
     pub cache_control: Option<CacheControl>,
+    /// Names of members that are known, and mean nothing to another vendor's model.
+    pub ignored: Vec<&'static str>,
     /// Names of members that this kind of block does not know.
     pub unknown: Vec<String>,
+    /// Names of members of its `source` that no kind of source knows.
+    pub unknown_in_source: Vec<String>,
 }
 
 /// The kinds of blocks a client may send.
@@ -106,6 +110,8 @@ pub enum BlockKind {
     Compaction {
         /// The summary; `None` when nothing was summarised.
         content: Option<Content>,
+        /// Whether it also tells of tools that were added or removed.
+        changes_tools: bool,
     },
     /// A call of a tool that Anthropic's servers ran (`server_tool_use`, `mcp_tool_use`).
     ServerToolUse {
@@ -228,7 +234,7 @@ object! {
         optional page_age: IgnoredAny = "page_age",
         optional return_code: IgnoredAny = "return_code",
         optional tool: IgnoredAny = "tool",
-        optional tool_changes: IgnoredAny = "tool_changes",
+        optional tool_changes: Vec<IgnoredAny> = "tool_changes",
     }
 }
 
@@ -240,25 +246,26 @@ impl<'de> Deserialize<'de> for Block {
 
 impl WireBlock {
     fn into_block<E: Error>(mut self) -> Result<Block, E> {
-        let kind = self.take_kind()?;
+        let mut unknown_in_source = Vec::new();
+        let kind = self.take_kind(&mut unknown_in_source)?;
         let cache_control = self.cache_control.take();
         let mut unknown = std::mem::take(&mut self.unknown);
         if !matches!(kind, BlockKind::Other(_) | BlockKind::Marker | BlockKind::ServerToolResult { .. }) {
             unknown.extend(self.left_over());
         }
-        Ok(Block { kind, cache_control, unknown })
+        Ok(Block { kind, cache_control, ignored: self.ignored(), unknown, unknown_in_source })
     }
 
-    fn take_kind<E: Error>(&mut self) -> Result<BlockKind, E> {
+    fn take_kind<E: Error>(&mut self, unknown_in_source: &mut Vec<String>) -> Result<BlockKind, E> {
         let kind = std::mem::take(&mut self.kind);
         Ok(match kind.as_str() {
             "text" => BlockKind::Text {
                 text: required(self.text.take(), "text")?,
                 cited: self.citations.take().is_some_and(|citations| citations.wanted),
             },
-            "image" => BlockKind::Image { source: self.take_source()? },
+            "image" => BlockKind::Image { source: self.take_source(unknown_in_source)? },
             "document" => BlockKind::Document {
-                source: self.take_source()?,
+                source: self.take_source(unknown_in_source)?,
                 title: self.title.take(),
                 context: self.context.take(),
                 citations: self.citations.take().is_some_and(|citations| citations.wanted),
@@ -292,7 +299,13 @@ impl WireBlock {
             }
             "tool_addition" => BlockKind::ToolAddition,
             "tool_removal" => BlockKind::ToolRemoval,
-            "compaction" => BlockKind::Compaction { content: self.content.take() },
+            "compaction" => {
+                self.signature = None;
+                BlockKind::Compaction {
+                    content: self.content.take(),
+                    changes_tools: self.tool_changes.as_ref().is_some_and(|changes| !changes.is_empty()),
+                }
+            }
             "server_tool_use" | "mcp_tool_use" => {
                 self.id = None;
                 BlockKind::ServerToolUse {
@@ -320,14 +333,27 @@ impl WireBlock {
         })
     }
 
-    fn take_source<E: Error>(&mut self) -> Result<Source, E> {
+    fn take_source<E: Error>(&mut self, unknown_members: &mut Vec<String>) -> Result<Source, E> {
         match required(self.source.take(), "source")? {
             WireSource::Object(source, unknown) => {
-                self.unknown.extend(unknown.iter().map(|name| format!("source.{name}")));
+                *unknown_members = unknown;
                 Ok(source)
             }
             WireSource::Name(_) => Err(E::custom("source: expected an object")),
         }
+    }
+
+    fn ignored(&self) -> Vec<&'static str> {
+        let known = [
+            (self.caller.is_some(), "caller"),
+            (self.toolset_name.is_some(), "toolset_name"),
+            (self.server_name.is_some(), "server_name"),
+            (self.transformations.is_some(), "transformations"),
+            (self.encrypted_content.is_some(), "encrypted_content"),
+            (self.page_age.is_some(), "page_age"),
+            (self.return_code.is_some(), "return_code"),
+        ];
+        known.into_iter().filter(|(present, _)| *present).map(|(_, name)| name).collect()
     }
 
     /// Members that are known for other kinds of blocks but stood on this one.

@@ -111,6 +111,7 @@ fn place_of(text: &[u8], error: &serde_json::Error) -> Error {
             let path = dotted(placed.path());
             let reason = placed.inner().to_string();
             let reason = reason.rsplit_once(" at line ").map_or(reason.as_str(), |(reason, _)| reason);
+            let reason = in_plain_words(reason);
             if path.is_empty() {
                 Error::invalid_request(reason)
             } else {
@@ -119,6 +120,12 @@ fn place_of(text: &[u8], error: &serde_json::Error) -> Error {
         }
         Ok(_) => Error::invalid_request(error.to_string()),
     }
+}
+
+/// The names of Rust's types mean nothing to a client.
+fn in_plain_words(reason: &str) -> String {
+    let names = [("expected u64", "expected a whole number"), ("expected f64", "expected a number")];
+    names.iter().fold(reason.to_owned(), |reason, (rust, plain)| reason.replace(rust, plain))
 }
 
 /// `messages[0].content[1]` as Anthropic writes it: `messages.0.content.1`.

@@ -66,10 +66,11 @@ fn classify(status: u16, described: &Described, upstream: &str) -> Error {
                 described.message.as_deref().map(|said| format!(": {}", cut(said))).unwrap_or_default();
             format!("{upstream} refused the key (401){said}")
         }
-        Some(said) => format!("{upstream}: {}", cut(said)),
+        Some(said) => format!("{upstream}: {}{}", cut(said), described.code_suffix(said)),
         None if (300..400).contains(&status) => {
             format!("{upstream}: {status} redirects are not followed; check the upstream's base URL")
         }
+        None if described.is_json => format!("{upstream}: {status} from upstream without a message"),
         None => format!("{upstream}: {status} from upstream (non-JSON body)"),
     };
     let mut error = Error::new(kind, message).with_status(our_status);
@@ -116,12 +117,20 @@ fn retry_after(answer: &UpstreamAnswer<'_>) -> Option<u64> {
         return Some(milliseconds.div_ceil(1_000));
     }
     let text = answer.retry_after?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
+    if let Some(seconds) = whole_seconds(text) {
         return Some(seconds);
     }
     let date = httpdate::parse_http_date(text).ok()?;
     let at = date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs();
     Some(at.saturating_sub(answer.now_unix_seconds))
+}
+
+/// Seconds, perhaps with a fraction, rounded up.
+fn whole_seconds(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let more = fraction.bytes().any(|digit| digit != b'0');
+    let seconds: u64 = whole.parse().ok()?;
+    fraction.bytes().all(|digit| digit.is_ascii_digit()).then(|| seconds.saturating_add(u64::from(more)))
 }
 
 #[cfg(test)]
@@ -206,8 +215,20 @@ mod tests {
             Api,
             "up refused the key (401): Incorrect key",
         );
-        check(429, r#"{"error":{"message":"m","code":"insufficient_quota"}}"#, 402, Billing, "up: m");
-        check(400, r#"{"error":{"message":"m","code":"model_not_found"}}"#, 404, NotFound, "up: m");
+        check(
+            429,
+            r#"{"error":{"message":"m","code":"insufficient_quota"}}"#,
+            402,
+            Billing,
+            "up: m (insufficient_quota)",
+        );
+        check(
+            400,
+            r#"{"error":{"message":"m","code":"model_not_found"}}"#,
+            404,
+            NotFound,
+            "up: m (model_not_found)",
+        );
         check(
             413,
             r#"{"error":{"message":"Limit: tokens per minute (TPM)"}}"#,
@@ -252,6 +273,8 @@ mod tests {
         assert_eq!(wait(Some("86400"), None), (Some(86_400), Some(false)));
         assert_eq!(wait(Some("Sun, 06 Nov 1994 08:49:37 GMT"), None), (Some(7), None));
         assert_eq!(wait(Some("9"), Some("1500")), (Some(2), None));
+        assert_eq!(wait(Some("1.25"), None), (Some(2), None));
+        assert_eq!(wait(Some("3.0"), None), (Some(3), None));
         assert_eq!(wait(Some("soon"), None), (None, None));
     }
 

@@ -4,7 +4,7 @@ mod think_tags;
 mod tool_calls;
 
 use super::usage::usage_of;
-use crate::protocol::openai::chat::chunk::{AssistantMessage, Choice, Chunk, Content};
+use crate::protocol::openai::chat::chunk::{AssistantMessage, Choice, Chunk, Content, ReasoningDetail};
 use crate::translate::context::Context;
 use crate::translate::delta::Delta;
 use crate::translate::report::{Kind, Loss};
@@ -17,26 +17,30 @@ pub(super) struct Reader {
     calls: ToolCalls,
     /// Only where the upstream writes its reasoning into the text.
     think_tags: Option<ThinkTags>,
+    /// Something has been said, so that a whole message could only repeat it.
+    said: bool,
     finished: bool,
+    /// Reasons of losses that were reported; a stream would repeat them on every chunk.
+    reported: Vec<&'static str>,
 }
 
 impl Reader {
     pub(super) fn new(context: &Context) -> Self {
         let think_tags = context.think_tags.then(ThinkTags::default);
-        Self { calls: ToolCalls::default(), think_tags, finished: false }
+        Self { calls: ToolCalls::default(), think_tags, said: false, finished: false, reported: Vec::new() }
     }
 
     /// Reads one chunk that is no failure.
     pub(super) fn read(&mut self, mut chunk: Chunk, deltas: &mut Vec<Delta>) {
         if let Some(usage) = chunk.take_usage() {
-            deltas.push(Delta::Usage(usage_of(&usage, chunk.service_tier.as_deref())));
+            deltas.extend(usage_of(&usage, chunk.service_tier.as_deref()).map(Delta::Usage));
         }
-        for choice in chunk.choices {
-            if choice.index.unwrap_or(0) == 0 {
+        for (position, choice) in (0..).zip(chunk.choices) {
+            if choice.index.unwrap_or(position) == 0 {
                 deltas.push(Delta::Start);
                 self.choice(choice, deltas);
-            } else if choice.finish_reason.is_some() {
-                deltas.push(lost("/choices", Kind::Dropped, "only the first alternative is answered"));
+            } else {
+                self.lose("/choices", Kind::Dropped, "only the first alternative is answered", deltas);
             }
         }
     }
@@ -50,17 +54,23 @@ impl Reader {
     }
 
     fn choice(&mut self, choice: Choice, deltas: &mut Vec<Delta>) {
-        if let Some(message) = choice.message {
-            self.message(message, Extent::Whole, deltas);
-        }
+        let before = deltas.len();
         if let Some(delta) = choice.delta {
             self.message(delta, Extent::Piece, deltas);
         }
+        // Perplexity repeats the whole message so far beside every delta.
+        if let Some(message) = choice.message
+            && !self.said
+            && deltas.len() == before
+        {
+            self.message(message, Extent::Whole, deltas);
+        }
+        self.said |= deltas.len() > before;
         if let Some(matched) = choice.stop_reason.or(choice.matched_stop) {
             deltas.push(Delta::StopSequence(matched));
         }
-        // Some servers say `tool_calls` and then `stop`: the first one counts.
-        if let Some(reason) = choice.finish_reason
+        // Some servers say `tool_calls` and then `stop`: the first one counts. Others say `""` on every chunk.
+        if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty())
             && !self.finished
         {
             self.finished = true;
@@ -72,6 +82,7 @@ impl Reader {
         if let Some(reasoning) = reasoning_of(&message) {
             deltas.push(Delta::Reasoning(reasoning));
         }
+        self.report_losses(&message, deltas);
         match message.content {
             Some(Content::Text(text)) => self.text(text, deltas),
             Some(Content::Parts(parts)) => {
@@ -81,11 +92,8 @@ impl Reader {
                     } else if let Some(text) = part.text {
                         self.text(text, deltas);
                     } else {
-                        deltas.push(lost(
-                            "/choices/0/message/content",
-                            Kind::Dropped,
-                            "a part that is neither text nor thinking",
-                        ));
+                        let reason = "a part that is neither text nor thinking";
+                        self.lose("/choices/0/message/content", Kind::Dropped, reason, deltas);
                     }
                 }
             }
@@ -96,13 +104,47 @@ impl Reader {
         }
         if let Some(transcript) = message.audio.and_then(|audio| audio.transcript) {
             push_unless_empty(Delta::Text, transcript, deltas);
-            deltas.push(lost("/choices/0/message/audio", Kind::Approximated, "only the transcript is kept"));
+        }
+        if let Some(tags) = &mut self.think_tags
+            && (!message.tool_calls.is_empty() || message.function_call.is_some())
+        {
+            // A tag does not go on behind a call.
+            tags.flush(deltas);
         }
         for call in message.tool_calls {
             self.calls.read(call, extent, deltas);
         }
         if let Some(call) = message.function_call {
             self.calls.read_legacy(call, deltas);
+        }
+    }
+
+    /// What an answer may hold and a message of Anthropic's cannot.
+    fn report_losses(&mut self, message: &AssistantMessage, deltas: &mut Vec<Delta>) {
+        let mut lose = |present: bool, member: &str, reason| {
+            if present {
+                self.lose(&format!("/choices/0/message/{member}"), Kind::Dropped, reason, deltas);
+            }
+        };
+        let opaque = |detail: &ReasoningDetail| detail.data.is_some() || detail.signature.is_some();
+        let is_opaque = message.reasoning_details.iter().any(opaque);
+        lose(is_opaque, "reasoning_details", "encrypted and signed reasoning is not kept for the next turn");
+        lose(!message.annotations.is_empty(), "annotations", "citations are not passed on");
+        lose(!message.images.is_empty(), "images", "an answer holds no images");
+        if let Some(audio) = &message.audio {
+            let (kind, reason) = match audio.transcript {
+                Some(_) => (Kind::Approximated, "only the transcript is kept"),
+                None => (Kind::Dropped, "an answer holds no sound"),
+            };
+            self.lose("/choices/0/message/audio", kind, reason, deltas);
+        }
+    }
+
+    /// Reports a loss, once.
+    fn lose(&mut self, pointer: &str, kind: Kind, reason: &'static str, deltas: &mut Vec<Delta>) {
+        if !self.reported.contains(&reason) {
+            self.reported.push(reason);
+            deltas.push(lost(pointer, kind, reason));
         }
     }
 

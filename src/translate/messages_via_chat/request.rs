@@ -1,6 +1,5 @@
 //! Requests: the members at the top; conversation, tools and reasoning have their own files.
 
-mod assistant;
 mod blocks;
 mod conversation;
 mod reasoning;
@@ -17,6 +16,8 @@ use crate::translate::report::{Kind, Report, step};
 use crate::translate::tool_names::ToolNames;
 use crate::translate::{Options, StopSequences, json_schema, tokens};
 
+/// Anthropic's own limit.
+const MAX_MESSAGES: usize = 100_000;
 /// `stop` takes four texts at most (OpenAI, 2026-11-22).
 const MAX_STOP_SEQUENCES: usize = 4;
 
@@ -51,11 +52,7 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
     translation.sampling(&request, &mut body);
     translation.identity(&request, &mut body);
     translation.reasoning(&request, &mut body)?;
-    if let Some(format) =
-        request.output_config.take().and_then(|it| it.format).or_else(|| request.output_format.take())
-    {
-        body.response_format = Some(translation.response_format(format)?);
-    }
+    translation.response_format(&mut request, &mut body)?;
     let one_tool_call = translation.tools(&mut request, &mut body)?;
     let stop_sequences = request.stop_sequences.take().unwrap_or_default();
     let stop_sequences: Vec<String> = stop_sequences.into_iter().filter(|it| !it.trim().is_empty()).collect();
@@ -71,7 +68,7 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
         tool_names: translation.names,
         used_tool_ids,
         scan_for_stop,
-        stop_sequences,
+        stop_sequences: Some(stop_sequences),
         one_tool_call,
         omit_thinking,
         carry_reasoning: options.quirks.reasoning_echo != ReasoningEcho::Drop,
@@ -95,6 +92,9 @@ fn refuse_unsupported(request: &Request) -> Result<(), Error> {
     if request.messages.is_empty() {
         return refuse("messages: at least one message is required");
     }
+    if request.messages.len() > MAX_MESSAGES {
+        return refuse("messages: 100,000 messages are the most, as with Anthropic's API");
+    }
     if request.thread.is_some() {
         // The SDKs' tool runners send threads by default and resend everything when told so by this code.
         return Err(Error {
@@ -115,6 +115,9 @@ fn refuse_unsupported(request: &Request) -> Result<(), Error> {
     }
     if let Some(Container::Described { skills: 1.. }) = request.container {
         return refuse("container.skills: skills need Anthropic's code execution");
+    }
+    if request.container.is_some() && tools::needs_container(request.tools.as_deref().unwrap_or_default()) {
+        return refuse("container: code execution needs Anthropic's servers");
     }
     if request.billing_policy.as_ref().and_then(|it| it.bill_to.as_deref()) == Some("user_profile") {
         return refuse("billing_policy.bill_to: user profiles are unknown here");
@@ -262,30 +265,59 @@ impl Translation<'_> {
         }
     }
 
-    fn response_format(&mut self, format: OutputFormat) -> Result<chat::request::ResponseFormat, Error> {
-        let pointer = "/output_config/format";
-        report_unknown(&format.unknown, pointer, &mut self.report);
-        if format.kind != "json_schema" {
-            return Err(Error::invalid_request(format!(
-                "output_config.format.type: `{}` is unknown; `json_schema` is supported",
-                format.kind
-            )));
+    fn response_format(
+        &mut self,
+        request: &mut Request,
+        body: &mut chat::request::Request,
+    ) -> Result<(), Error> {
+        let new = request.output_config.take().and_then(|config| config.format);
+        let (format, member) = match (new, request.output_format.take()) {
+            (Some(format), old) => {
+                if old.is_some() {
+                    let reason = "`output_config.format` has taken its place";
+                    self.report.add("/output_format", Kind::Ignored, reason);
+                }
+                (format, "output_config.format")
+            }
+            (None, Some(format)) => (format, "output_format"),
+            (None, None) => return Ok(()),
+        };
+        let OutputFormat { kind, name, schema, unknown } = format;
+        let pointer = format!("/{}", member.replace('.', "/"));
+        report_unknown(&unknown, &pointer, &mut self.report);
+        if kind != "json_schema" {
+            let message = format!("{member}.type: `{kind}` is unknown; `json_schema` is supported");
+            return Err(Error::invalid_request(message));
         }
-        let Some(schema) = format.schema else {
-            return Err(Error::invalid_request("output_config.format.schema: missing field `schema`"));
+        let Some(schema) = schema else {
+            return Err(Error::invalid_request(format!("{member}.schema: missing field `schema`")));
         };
         let strict = json_schema::fits_strict(&schema);
         if !strict {
             let reason = "the schema is outside of the strict subset, so the upstream may deviate from it";
-            self.report.add(pointer, Kind::Approximated, reason);
+            self.report.add(&pointer, Kind::Approximated, reason);
         }
-        let name = format.name.filter(|name| {
-            name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
-        });
-        let name = name.filter(|name| !name.is_empty()).map_or_else(|| "response".into(), Into::into);
-        Ok(chat::request::ResponseFormat {
+        let name = match name {
+            Some(name) if is_format_name(&name) => name.into(),
+            Some(_) => {
+                let reason = "a name is 1 to 64 of A-Z, a-z, 0-9, _ and -";
+                self.report.add(format!("{pointer}/name"), Kind::Rewritten, reason);
+                DEFAULT_FORMAT_NAME.into()
+            }
+            None => DEFAULT_FORMAT_NAME.into(),
+        };
+        body.response_format = Some(chat::request::ResponseFormat {
             kind: "json_schema",
             json_schema: chat::request::JsonSchema { name, schema, strict },
-        })
+        });
+        Ok(())
     }
 }
+
+fn is_format_name(name: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    (1..=64).contains(&name.len()) && name.bytes().all(legal)
+}
+
+/// OpenAI demands a name; Anthropic knows none.
+const DEFAULT_FORMAT_NAME: &str = "response";

@@ -37,9 +37,9 @@ pub(super) fn stop_reason(ending: Ending<'_>, upstream: &str) -> Result<(StopRea
     let known = match reason.as_str() {
         "error" | "network_error" | "abort" => return failed(ErrorKind::Api, 502),
         "insufficient_system_resource" => return failed(ErrorKind::Overloaded, 529),
-        "content_filter" | "sensitive" | "safety" => StopReason::Refusal,
+        word if FILTERS.contains(&word) => StopReason::Refusal,
         _ if ending.refused => StopReason::Refusal,
-        "length" | "max_tokens" | "model_length" => StopReason::MaxTokens,
+        word if LIMITS.contains(&word) => StopReason::MaxTokens,
         "" | "stop" | "eos" | "eos_token" | "end_turn" | "stop_sequence" | "tool_calls" | "tool_use"
         | "function_call" => done,
         _ => return Ok((done, true)),
@@ -49,11 +49,14 @@ pub(super) fn stop_reason(ending: Ending<'_>, upstream: &str) -> Result<(StopRea
 
 /// Whether a word says that the answer was cut, so that the last call may be incomplete.
 pub(super) fn is_cut(finish_reason: Option<&str>) -> bool {
-    matches!(
-        finish_reason.map(str::to_ascii_lowercase).as_deref(),
-        Some("length" | "max_tokens" | "model_length" | "content_filter")
-    )
+    let reason = finish_reason.unwrap_or("").to_ascii_lowercase();
+    LIMITS.contains(&reason.as_str()) || FILTERS.contains(&reason.as_str())
 }
+
+/// What servers say when the most tokens were generated.
+const LIMITS: [&str; 3] = ["length", "max_tokens", "model_length"];
+/// What servers say when a filter stopped the answer.
+const FILTERS: [&str; 3] = ["content_filter", "sensitive", "safety"];
 
 #[cfg(test)]
 mod tests {

@@ -11,11 +11,12 @@ use super::DIALECT;
 use super::error::{in_band, in_band_body};
 use super::reader::Reader;
 use super::stop_reason::{Ending, is_cut, stop_reason};
+use super::whole::{lowest_choice, with_whole_calls};
 use crate::protocol::anthropic::error::{Error, ErrorKind};
 use crate::protocol::anthropic::response::{Message, StopDetails, StopReason, Usage};
 use crate::protocol::anthropic::stream::Event;
 use crate::protocol::json;
-use crate::protocol::openai::chat::chunk::{Chunk, ToolCall};
+use crate::protocol::openai::chat::chunk::Chunk;
 use crate::sse;
 use crate::translate::context::Context;
 use crate::translate::delta::Delta;
@@ -23,8 +24,9 @@ use crate::translate::message_writer::{BrokenInput, Cut, MessageWriter};
 use crate::translate::report::{Kind, Loss, Report};
 use crate::translate::signature::Signature;
 use crate::translate::stop_scan::StopScan;
-use crate::translate::{arguments, tokens, tool_ids};
+use crate::translate::{tokens, tool_ids};
 use serde_json::value::RawValue;
+use std::mem;
 
 /// Lines of an event stream that are no JSON, and that are skipped before the stream counts as broken.
 const MAX_GARBLED: u32 = 8;
@@ -74,10 +76,9 @@ impl Stream {
         Self {
             message_id,
             reader: Reader::new(&context),
-            scan: StopScan::new(if context.scan_for_stop {
-                context.stop_sequences.clone()
-            } else {
-                Vec::new()
+            scan: StopScan::new(match &context.stop_sequences {
+                Some(sequences) if context.scan_for_stop => sequences.clone(),
+                _ => Vec::new(),
             }),
             context,
             writer: MessageWriter::default(),
@@ -109,7 +110,7 @@ impl Stream {
             self.done = true;
         } else if event.name == "error" {
             self.fail(in_band_body(data.as_bytes(), &self.context.upstream), events);
-        } else if data.starts_with(['{', '[']) {
+        } else if data.starts_with('{') {
             match read_chunk(data.as_bytes(), &mut self.report) {
                 Some(chunk) if chunk.is_error() => {
                     self.fail(in_band_body(data.as_bytes(), &self.context.upstream), events);
@@ -117,14 +118,12 @@ impl Stream {
                 Some(chunk) => self.chunk(chunk, events),
                 // Its tokens are lost, so what follows cannot be trusted.
                 None => {
-                    let error = if data.starts_with('[') {
-                        in_band_body(data.as_bytes(), &self.context.upstream)
-                    } else {
-                        self.upstream_error("a chunk of the stream is no valid JSON")
-                    };
+                    let error = self.upstream_error("a chunk of the stream is no valid JSON");
                     self.fail(error, events);
                 }
             }
+        } else if is_list_of_failures(data.as_bytes()) {
+            self.fail(in_band_body(data.as_bytes(), &self.context.upstream), events);
         } else {
             self.garbled += 1;
             if self.garbled > MAX_GARBLED {
@@ -141,15 +140,24 @@ impl Stream {
         }
         self.done = true;
         match read_chunk(body, &mut self.report) {
-            Some(chunk) if !chunk.is_error() && !chunk.choices.is_empty() => {
-                let chunk = self.without_cut_calls(chunk);
+            Some(chunk) if chunk.is_error() => {
+                self.fail(in_band_body(body, &self.context.upstream), events);
+            }
+            Some(mut chunk) => {
+                let Some(choice) = lowest_choice(mem::take(&mut chunk.choices), &mut self.report) else {
+                    let error = self.upstream_error("the upstream returned no choices");
+                    return self.fail(error, events);
+                };
+                chunk.choices = vec![with_whole_calls(choice, &mut self.report)];
                 self.chunk(chunk, events);
             }
-            Some(chunk) if !chunk.is_error() => {
-                let error = self.upstream_error("the upstream returned no choices");
+            None if is_list_of_failures(body) => {
+                self.fail(in_band_body(body, &self.context.upstream), events);
+            }
+            None => {
+                let error = self.upstream_error("the answer is no JSON object");
                 self.fail(error, events);
             }
-            _ => self.fail(in_band_body(body, &self.context.upstream), events),
         }
     }
 
@@ -229,7 +237,7 @@ impl Stream {
             self.fail(error, events);
             return;
         }
-        let mut deltas = std::mem::take(&mut self.deltas);
+        let mut deltas = mem::take(&mut self.deltas);
         self.reader.read(chunk, &mut deltas);
         self.apply(&mut deltas, events);
         self.deltas = deltas;
@@ -256,11 +264,13 @@ impl Stream {
                     self.writer.tool_input(call, &json, &mut self.report, events);
                 }
                 Delta::Finish(reason) => self.finish_reason = Some(reason),
-                // Some servers put other words there.
-                Delta::StopSequence(text) if self.context.stop_sequences.contains(&text) => {
-                    self.stop_sequence = Some(text);
+                Delta::StopSequence(text) => {
+                    // Other servers say other things there, such as why the model stopped.
+                    let known = self.context.stop_sequences.as_ref();
+                    if known.is_none_or(|known| known.contains(&text)) {
+                        self.stop_sequence = Some(text);
+                    }
                 }
-                Delta::StopSequence(_) => {}
                 Delta::Usage(usage) => {
                     self.reported_usage = true;
                     self.usage = usage;
@@ -355,7 +365,7 @@ impl Stream {
     }
 
     fn complete(&mut self, events: &mut Vec<Event>) {
-        let mut deltas = std::mem::take(&mut self.deltas);
+        let mut deltas = mem::take(&mut self.deltas);
         self.reader.flush(&mut deltas);
         self.start(events);
         self.apply(&mut deltas, events);
@@ -413,32 +423,21 @@ impl Stream {
     fn upstream_error(&self, what: &str) -> Error {
         Error::new(ErrorKind::Api, format!("{}: {what}", self.context.upstream)).with_status(502)
     }
+}
 
-    /// Without the calls whose arguments a limit has cut: the client could not tell them from whole ones.
-    fn without_cut_calls(&mut self, mut chunk: Chunk) -> Chunk {
-        for choice in &mut chunk.choices {
-            let Some(message) = choice.message.as_mut().filter(|_| is_cut(choice.finish_reason.as_deref()))
-            else {
-                continue;
-            };
-            let is_whole = |call: &ToolCall| {
-                let text = call.function.as_ref().and_then(|function| function.arguments.as_deref());
-                arguments::is_complete(text.unwrap_or_default())
-            };
-            let before = message.tool_calls.len();
-            message.tool_calls.retain(is_whole);
-            if message.tool_calls.len() < before {
-                let reason = "the token limit cut the arguments of a call";
-                self.report.add("/choices/0/message/tool_calls", Kind::Dropped, reason);
-            }
-        }
-        chunk
-    }
+/// Gemini wraps its failures in an array.
+fn is_list_of_failures(data: &[u8]) -> bool {
+    let list = serde_json::from_slice::<Vec<Chunk>>(data);
+    list.is_ok_and(|list| list.first().is_some_and(Chunk::is_error))
 }
 
 /// Reads a chunk; on failure once more with lone surrogates replaced, which some servers send when they cut an
 /// emoji in two.
 fn read_chunk(data: &[u8], report: &mut Report) -> Option<Chunk> {
+    // Serde would read an array as the members in their order.
+    if !data.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
     if let Ok(chunk) = serde_json::from_slice(data) {
         return Some(chunk);
     }

@@ -3,8 +3,9 @@
 use crate::protocol::anthropic::response::{OutputTokensDetails, Usage};
 use crate::protocol::openai::chat::chunk;
 
-/// The same tokens in Anthropic's words. Never negative, whatever the upstream says.
-pub(super) fn usage_of(usage: &chunk::Usage, service_tier: Option<&str>) -> Usage {
+/// The same tokens in Anthropic's words. Never negative, whatever the upstream says; `None` if it says nothing.
+pub(super) fn usage_of(usage: &chunk::Usage, service_tier: Option<&str>) -> Option<Usage> {
+    usage.prompt_tokens.or(usage.completion_tokens)?;
     let prompt = usage.prompt_tokens.unwrap_or(0);
     let details = usage.prompt_tokens_details.clone().unwrap_or_default();
     let mut read =
@@ -21,7 +22,7 @@ pub(super) fn usage_of(usage: &chunk::Usage, service_tier: Option<&str>) -> Usag
         _ => completion,
     };
     let thinking = usage.completion_tokens_details.as_ref().and_then(|details| details.reasoning_tokens);
-    Usage {
+    Some(Usage {
         input_tokens: prompt - read - write,
         cache_creation_input_tokens: write,
         cache_read_input_tokens: read,
@@ -34,7 +35,7 @@ pub(super) fn usage_of(usage: &chunk::Usage, service_tier: Option<&str>) -> Usag
             Some("priority" | "fast" | "scale") => Some("priority".to_owned()),
             _ => None,
         },
-    }
+    })
 }
 
 #[cfg(test)]
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
 
     fn check(json: &str, expected: [u64; 4], thinking: Option<u64>) {
-        let usage = usage_of(&serde_json::from_str(json).unwrap(), None);
+        let usage = usage_of(&serde_json::from_str(json).unwrap(), None).unwrap();
         let counts = [
             usage.input_tokens,
             usage.cache_read_input_tokens,
@@ -67,6 +68,11 @@ mod tests {
             None,
         );
         check(r#"{"prompt_tokens":10,"cached_tokens":4}"#, [6, 4, 0, 0], None);
+    }
+
+    #[test]
+    fn no_counts_are_no_usage() {
+        assert_eq!(usage_of(&serde_json::from_str(r#"{"total_tokens":null}"#).unwrap(), None), None);
     }
 
     #[test]

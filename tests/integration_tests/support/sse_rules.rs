@@ -189,7 +189,8 @@ impl Reader {
         let reason =
             data["delta"]["stop_reason"].as_str().ok_or("message_delta without a stop reason")?.to_owned();
         self.message.usage.extend(usage(&data["usage"])?);
-        let cut = matches!(reason.as_str(), "max_tokens" | "model_context_window_exceeded");
+        // A limit cuts where it likes, and so does a filter: the real API refuses in mid-call too.
+        let cut = matches!(reason.as_str(), "max_tokens" | "model_context_window_exceeded" | "refusal");
         if let Some(fault) = self.unfinished.take().filter(|_| !cut) {
             return Err(fault);
         }

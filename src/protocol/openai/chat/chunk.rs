@@ -105,6 +105,12 @@ pub struct AssistantMessage {
     /// The legacy form of a single call.
     #[serde(deserialize_with = "lenient::object")]
     pub function_call: Option<FunctionCall>,
+    /// Sources the model names, such as `url_citation`.
+    #[serde(deserialize_with = "lenient::list")]
+    pub annotations: Vec<Present>,
+    /// Pictures the model made.
+    #[serde(deserialize_with = "lenient::list")]
+    pub images: Vec<Present>,
     /// Spoken output; only its transcript is kept.
     #[serde(deserialize_with = "lenient::object")]
     pub audio: Option<Audio>,
@@ -144,6 +150,12 @@ pub struct ReasoningDetail {
     /// Text of a `reasoning.summary` part.
     #[serde(deserialize_with = "lenient::text")]
     pub summary: Option<String>,
+    /// What a `reasoning.encrypted` part holds.
+    #[serde(deserialize_with = "lenient::text")]
+    pub data: Option<String>,
+    /// Proves a `reasoning.text` part to its vendor.
+    #[serde(deserialize_with = "lenient::text")]
+    pub signature: Option<String>,
 }
 
 /// A call of a tool, whole or in part.
@@ -190,6 +202,10 @@ pub struct CustomCall {
     #[serde(deserialize_with = "lenient::text")]
     pub input: Option<String>,
 }
+
+/// An object of which nothing but its being there matters.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub struct Present {}
 
 /// Spoken output.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -9,6 +9,10 @@ use serde_json::value::RawValue;
 pub(super) struct Described {
     /// The text for people.
     pub(super) message: Option<String>,
+    /// Whether the body is JSON at all.
+    pub(super) is_json: bool,
+    /// `code`, if it is a word.
+    code: Option<String>,
     /// `type`, `code` and `status`, lower case, space between.
     words: String,
     /// A number among them that is a status.
@@ -24,6 +28,12 @@ impl Described {
     pub(super) fn mentions(&self, word: &str) -> bool {
         self.words.contains(word)
             || self.message.as_ref().is_some_and(|message| message.to_ascii_lowercase().contains(word))
+    }
+
+    /// The code in brackets, where it is a word that the message does not hold already.
+    pub(super) fn code_suffix(&self, message: &str) -> String {
+        let code = self.code.as_deref().filter(|code| !message.contains(code));
+        code.map(|code| format!(" ({code})")).unwrap_or_default()
     }
 
     /// The status that fits, for failures inside of an answer with status 200.
@@ -50,11 +60,13 @@ impl Described {
 pub(super) fn describe(body: &[u8]) -> Described {
     let Ok(value) = serde_json::from_slice::<&RawValue>(body) else { return Described::default() };
     let value = first_of(value);
-    let Some(members) = Members::read(value) else { return Described::default() };
+    let Some(members) = Members::read(value) else {
+        return Described { is_json: true, ..Described::default() };
+    };
     match members.get("error").filter(|error| error.get() != "null") {
         Some(error) => match Members::read(error) {
             Some(inner) => described(&inner),
-            None => Described { message: text(error), ..Described::default() },
+            None => Described { message: message(error), is_json: true, ..Described::default() },
         },
         None => described(&members),
     }
@@ -75,18 +87,29 @@ fn described(members: &Members<'_>) -> Described {
         .collect();
     // OpenRouter's own message only says that the provider failed; the provider's stands in `metadata.raw`.
     let metadata = members.get("metadata").and_then(Members::read);
-    let raw = metadata.and_then(|metadata| metadata.get("raw")).and_then(text);
+    let raw = metadata.and_then(|metadata| metadata.get("raw")).and_then(message);
     let message = raw.or_else(|| {
-        ["message", "detail", "error"].into_iter().find_map(|name| members.get(name).and_then(text))
+        ["message", "detail", "error"].into_iter().find_map(|name| members.get(name).and_then(message))
     });
+    let is_word = |code: &String| {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        code.len() <= 64 && code.bytes().all(legal) && code.bytes().any(|b| b.is_ascii_alphabetic())
+    };
     let status = ["code", "statusCode", "raw_status_code"].into_iter().find_map(number);
     Described {
         message,
+        is_json: true,
+        code: members.get("code").and_then(text).filter(is_word),
         words: words.join(" "),
         number: status.and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code)),
         prompt_tokens: number("n_prompt_tokens"),
         context_tokens: number("n_ctx"),
     }
+}
+
+/// A text for people: anything but markup, which proxies in between wrap into JSON.
+fn message(value: &RawValue) -> Option<String> {
+    text(value).filter(|text| !text.trim_start().starts_with('<'))
 }
 
 /// A string's text, or another value's JSON. `null` and blank texts are none.

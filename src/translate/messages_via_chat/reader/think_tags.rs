@@ -16,39 +16,37 @@ pub(super) struct ThinkTags {
 
 impl ThinkTags {
     pub(super) fn push(&mut self, text: &str, deltas: &mut Vec<Delta>) {
-        let mut text = std::mem::take(&mut self.held) + text;
-        while let Some((tag, at)) = self.next_tag(&text) {
-            let rest = text.split_off(at + tag.len());
-            text.truncate(at);
-            self.say(text, deltas);
+        let text = std::mem::take(&mut self.held) + text;
+        let mut rest = text.as_str();
+        while let Some((before, tag, after)) = self.next_tag(rest) {
+            self.say(before, deltas);
             self.inside = tag == OPEN;
-            text = rest;
+            rest = after;
         }
-        let held = [OPEN, CLOSE].into_iter().map(|tag| held_back(&text, tag)).max().unwrap_or(0);
-        self.held = text.split_off(text.len() - held);
-        self.say(text, deltas);
+        let held = [OPEN, CLOSE].into_iter().map(|tag| held_back(rest, tag)).max().unwrap_or(0);
+        let (said, held) = rest.split_at_checked(rest.len() - held).unwrap_or((rest, ""));
+        self.say(said, deltas);
+        held.clone_into(&mut self.held);
     }
 
     pub(super) fn flush(&mut self, deltas: &mut Vec<Delta>) {
         let held = std::mem::take(&mut self.held);
-        self.say(held, deltas);
+        self.say(&held, deltas);
     }
 
-    /// The next tag that means something here. A closing tag without an opening one is dropped too: some
-    /// templates open it in the prompt.
-    fn next_tag(&self, text: &str) -> Option<(&'static str, usize)> {
-        let find = |tag: &'static str| text.find(tag).map(|at| (tag, at));
-        if self.inside {
-            return find(CLOSE);
-        }
-        match (find(OPEN), find(CLOSE)) {
-            (Some(open), Some(close)) => Some(if open.1 < close.1 { open } else { close }),
-            (open, close) => open.or(close),
-        }
+    /// What stands before the next tag that means something here, the tag, and what follows. A closing tag
+    /// without an opening one is dropped too: some templates open it in the prompt.
+    fn next_tag<'a>(&self, text: &'a str) -> Option<(&'a str, &'static str, &'a str)> {
+        text.match_indices('<').find_map(|(at, _)| {
+            let (before, rest) = text.split_at_checked(at)?;
+            let tags: &[&'static str] = if self.inside { &[CLOSE] } else { &[OPEN, CLOSE] };
+            tags.iter().find_map(|tag| Some((before, *tag, rest.strip_prefix(tag)?)))
+        })
     }
 
-    fn say(&self, text: String, deltas: &mut Vec<Delta>) {
+    fn say(&self, text: &str, deltas: &mut Vec<Delta>) {
         if !text.is_empty() {
+            let text = text.to_owned();
             deltas.push(if self.inside { Delta::Reasoning(text) } else { Delta::Text(text) });
         }
     }

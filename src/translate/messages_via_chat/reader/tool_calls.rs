@@ -7,13 +7,18 @@ use super::{Extent, lost};
 use crate::protocol::openai::chat::chunk::{FunctionCall, ToolCall};
 use crate::translate::delta::Delta;
 use crate::translate::json_object::quoted;
+use crate::translate::json_scanner::JsonScanner;
 use crate::translate::report::Kind;
 use serde_json::value::RawValue;
+use std::collections::HashMap;
 
 /// The calls of one answer.
 #[derive(Debug, Default)]
 pub(super) struct ToolCalls {
     calls: Vec<Call>,
+    /// The last call with an index, and with an id.
+    by_index: HashMap<u64, usize>,
+    by_id: HashMap<String, usize>,
     /// The call that the last piece belonged to.
     last: Option<usize>,
     /// How many calls have been announced.
@@ -31,12 +36,19 @@ struct Call {
     number: Option<usize>,
     /// Arguments that came before the name.
     early: String,
-    /// Arguments have begun.
-    begun: bool,
     /// Arguments have been handed on.
     sent: bool,
     /// A leading `{}` is held back: it may be a placeholder.
     placeholder: bool,
+    /// Follows the arguments of a call without index and id, where only their end tells the next call.
+    scanner: JsonScanner,
+}
+
+impl Call {
+    /// Whether nothing can be missing from the arguments.
+    fn is_over(&self) -> bool {
+        self.scanner.is_done() || self.scanner.is_broken()
+    }
 }
 
 impl ToolCalls {
@@ -92,31 +104,38 @@ impl ToolCalls {
     }
 
     fn add(&mut self, index: Option<u64>) -> usize {
+        let at = self.calls.len();
         self.calls.push(Call { index, ..Call::default() });
-        self.calls.len() - 1
+        if let Some(index) = index {
+            self.by_index.insert(index, at);
+        }
+        at
     }
 
     /// The call that a piece belongs to, if it is not a new one.
     fn find(&self, index: Option<u64>, id: Option<&str>, name: Option<&str>) -> Option<usize> {
-        let position = |wanted: &dyn Fn(&Call) -> bool| self.calls.iter().rposition(wanted);
-        if index.is_some() {
-            let at = position(&|call| call.index == index)?;
+        let with_id = |id: &str| self.by_id.get(id).copied();
+        if let Some(index) = index {
+            let at = self.by_index.get(&index).copied()?;
             let call = self.calls.get(at)?;
             // Servers that send the same index for every call still give each its own id and name.
             let other_id = id.is_some() && call.id.is_some() && call.id.as_deref() != id;
             return if other_id && name.is_some() {
-                position(&|call| call.index == index && call.id.as_deref() == id)
+                id.and_then(with_id)
+                    .filter(|at| self.calls.get(*at).is_some_and(|call| call.index == Some(index)))
             } else {
                 Some(at)
             };
         }
-        if id.is_some() {
-            return position(&|call| call.id.as_deref() == id);
+        if let Some(id) = id {
+            return with_id(id);
         }
         let at = self.last?;
         let call = self.calls.get(at)?;
-        // Without index and id, a name begins a new call once the last one has its own.
-        let is_new = name.is_some() && call.name.is_some() && (call.begun || call.name.as_deref() != name);
+        // Without index and id, a name begins a new call once the last one has its own, and all arguments if it
+        // is the same name, which some servers repeat on every chunk.
+        let is_new =
+            name.is_some() && call.name.is_some() && (call.is_over() || call.name.as_deref() != name);
         (!is_new).then_some(at)
     }
 
@@ -129,14 +148,19 @@ impl ToolCalls {
         deltas: &mut Vec<Delta>,
     ) {
         let Some(call) = self.calls.get_mut(at) else { return };
-        if call.id.is_none() {
-            call.id = id;
+        if call.id.is_none()
+            && let Some(id) = id
+        {
+            self.by_id.insert(id.clone(), at);
+            call.id = Some(id);
         }
         if call.name.is_none() && name.is_some() {
             call.name = name;
         }
         let arguments = arguments.unwrap_or_default();
-        call.begun |= !arguments.is_empty();
+        if call.index.is_none() && call.id.is_none() {
+            call.scanner.push(&arguments, &mut String::new());
+        }
         let Some(name) = &call.name else {
             call.early.push_str(&arguments);
             return;

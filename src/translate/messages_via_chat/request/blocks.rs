@@ -33,17 +33,32 @@ impl Translation<'_> {
             let reason = "the upstream caches by itself";
             self.report.add(format!("{}/cache_control", place.0), Kind::Ignored, reason);
         }
+        for name in &block.ignored {
+            let reason = "it means nothing to another vendor's model";
+            self.report.add(format!("{}/{name}", place.0), Kind::Ignored, reason);
+        }
         report_unknown(&block.unknown, &place.0, &mut self.report);
+        report_unknown(&block.unknown_in_source, &place.child("source").0, &mut self.report);
     }
 
     /// Content that holds nothing but text, images and documents, as parts. Blank texts are left out: OpenAI and
     /// Mistral refuse empty parts.
     pub(super) fn parts(&mut self, content: Content, place: &Place) -> Result<Vec<Part>, Error> {
+        self.parts_after(0, content, place)
+    }
+
+    /// [`Translation::parts`] without the first blocks, which the caller has dealt with.
+    pub(super) fn parts_after(
+        &mut self,
+        skipped: usize,
+        content: Content,
+        place: &Place,
+    ) -> Result<Vec<Part>, Error> {
         let mut parts = Vec::new();
         match content {
             Content::Text(text) => self.text_part(text, place, &mut parts),
             Content::Blocks(blocks) => {
-                for (index, block) in blocks.into_iter().enumerate() {
+                for (index, block) in blocks.into_iter().enumerate().skip(skipped) {
                     self.block(block, &place.child(index), &mut parts)?;
                 }
             }
@@ -86,11 +101,17 @@ impl Translation<'_> {
             BlockKind::ToolReference { tool_name } => {
                 parts.push(text_part(format!("Tool loaded: {tool_name}")));
             }
-            BlockKind::Compaction { content } => {
-                self.report.add(&place.0, Kind::Approximated, "a compaction became its text");
-                if let Some(content) = content {
-                    self.wrapped("Summary of the earlier conversation:", "", content, place, parts)?;
+            BlockKind::Compaction { content, changes_tools } => {
+                if changes_tools {
+                    let reason = "only the request's own `tools` are offered";
+                    self.report.add(format!("{}/tool_changes", place.0), Kind::Dropped, reason);
                 }
+                let Some(content) = content else {
+                    self.report.add(&place.0, Kind::Ignored, "a compaction without content");
+                    return Ok(());
+                };
+                self.report.add(&place.0, Kind::Approximated, "a compaction became its text");
+                self.wrapped("Summary of the earlier conversation:", "", content, place, parts)?;
             }
             BlockKind::Marker => self.report.add(&place.0, Kind::Ignored, "a marker without content"),
             BlockKind::ToolAddition | BlockKind::ToolRemoval => {

@@ -1,56 +1,56 @@
-//! The conversation: turns, and tool calls with their results (protocol.md §2.2, §2.5).
+//! The conversation: whose turn it is, and what is emitted in which order (protocol.md §2.2).
 //!
 //! Chat completions demand that the results of an assistant's calls follow it at once, in messages of their own.
 //! So everything between two assistant messages is one turn, emitted as: results in the order of the calls, then
 //! what the user and the system said, in its order.
 
-use super::blocks::{Place, joined_text, text_part};
-use super::system::fold;
+mod assistant;
+mod tool_results;
+
+use super::blocks::{Place, text_part};
+use super::system::{append, reminder};
 use super::{Translation, report_unknown};
-use crate::protocol::anthropic::block::{Block, BlockKind, Content};
+use crate::protocol::anthropic::block::{BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::{Message, Role};
 use crate::protocol::openai::chat::request::{self as chat, Content as ChatContent, Part};
 use crate::translate::quirks::SystemMode;
 use crate::translate::report::Kind;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::mem;
+use tool_results::{Calls, UpstreamIds};
 
 /// The conversation as far as it is translated.
 #[derive(Default)]
-pub(super) struct Conversation {
+struct Conversation {
     /// The system prompt, growing only with `hoist`, and in front of the first message.
     leading: Vec<Part>,
-    pub(super) messages: Vec<chat::Message>,
+    messages: Vec<chat::Message>,
     /// Calls of the last assistant message.
-    pub(super) calls: Vec<Call>,
+    calls: Calls,
     /// What has been said since.
     turn: Turn,
-    /// How often each call id has occurred.
-    pub(super) occurrences: HashMap<String, usize>,
-}
-
-/// A call that waits for its result.
-pub(super) struct Call {
-    pub(super) client_id: String,
-    pub(super) upstream_id: String,
-    pub(super) result: Option<ToolResult>,
-}
-
-/// The result of a call.
-pub(super) struct ToolResult {
-    content: ChatContent,
-    /// Images and files, which follow all results in a user message.
-    media: Vec<Part>,
+    ids: UpstreamIds,
+    /// A user message was left out because it was blank.
+    blank_user: bool,
 }
 
 /// What was said between two assistant messages, beside tool results.
 #[derive(Default)]
-pub(super) struct Turn(Vec<Said>);
+struct Turn(Vec<Said>);
 
-pub(super) enum Said {
+enum Said {
     User(Vec<Part>),
     System(Vec<Part>),
+}
+
+impl Conversation {
+    /// Whether the next assistant message follows another at once: both are one turn of the model.
+    fn is_in_assistant(&self) -> bool {
+        self.turn.0.is_empty()
+            && !self.calls.is_any_answered()
+            && matches!(self.messages.last(), Some(chat::Message::Assistant(_)))
+    }
 }
 
 impl Translation<'_> {
@@ -72,14 +72,15 @@ impl Translation<'_> {
             match message.role {
                 Role::User => self.user(message.content, &place, &mut conversation)?,
                 Role::System => {
-                    let cleared =
-                        message.clear_at.as_deref() == Some("next_user_message") && index < last_user;
+                    let cleared = message.clear_at.as_deref() == Some(NEXT_USER_MESSAGE) && index < last_user;
                     if !cleared {
                         self.system(message, &place, &mut conversation)?;
                     }
                 }
                 Role::Assistant => {
-                    self.end_turn(&mut conversation)?;
+                    if !conversation.is_in_assistant() {
+                        self.end_turn(&mut conversation)?;
+                    }
                     self.assistant(message.content, &place, index == last, &mut conversation, body)?;
                 }
                 Role::Other(role) => {
@@ -91,6 +92,10 @@ impl Translation<'_> {
         }
         self.end_turn(&mut conversation)?;
         body.messages = conversation.messages;
+        if body.messages.is_empty() && conversation.blank_user {
+            // The only message of the user stays, blank as it is: an upstream answers nothing without one.
+            body.messages.push(chat::Message::User { content: ChatContent::Text(String::new()) });
+        }
         if !conversation.leading.is_empty() {
             body.messages.insert(0, self.system_message(conversation.leading));
         }
@@ -111,6 +116,23 @@ impl Translation<'_> {
                 let reason = "only system messages carry it";
                 self.report.add(format!("{}/{name}", place.0), Kind::Dropped, reason);
             }
+            return;
+        }
+        if message.clear_at.as_deref().is_some_and(|when| when != NEXT_USER_MESSAGE) {
+            let reason = "only `next_user_message` is known; the message stays";
+            self.report.add(format!("{}/clear_at", place.0), Kind::Dropped, reason);
+        }
+        if let Some(config) = &message.output_config {
+            let pointer = format!("{}/output_config", place.0);
+            if config.format.is_some() {
+                let reason = "the format of an answer cannot change in mid-conversation";
+                self.report.add(format!("{pointer}/format"), Kind::Dropped, reason);
+            }
+            if config.task_budget.is_some() {
+                let reason = "the upstream knows no budget for a task";
+                self.report.add(format!("{pointer}/task_budget"), Kind::Ignored, reason);
+            }
+            report_unknown(&config.unknown, &pointer, &mut self.report);
         }
     }
 
@@ -136,7 +158,9 @@ impl Translation<'_> {
                 }
             }
         }
-        if !parts.is_empty() {
+        if parts.is_empty() {
+            conversation.blank_user = true;
+        } else {
             conversation.turn.0.push(Said::User(parts));
         }
         Ok(())
@@ -169,110 +193,43 @@ impl Translation<'_> {
         Ok(())
     }
 
-    fn tool_result(
-        &mut self,
-        mut block: Block,
-        place: &Place,
-        conversation: &mut Conversation,
-    ) -> Result<(), Error> {
-        let kind = mem::replace(&mut block.kind, BlockKind::Marker);
-        let BlockKind::ToolResult { tool_use_id, content, is_error } = kind else { return Ok(()) };
-        self.report_extras(&block, place);
-        let matches = |call: &Call| call.client_id == tool_use_id;
-        let open = conversation.calls.iter().position(|call| matches(call) && call.result.is_none());
-        let Some(index) = open.or_else(|| conversation.calls.iter().rposition(matches)) else {
-            return Err(place.refuse(format_args!(
-                "tool_use_id: no tool_use `{tool_use_id}` stands in the assistant message before"
-            )));
-        };
-        let result = self.tool_content(&tool_use_id, content, is_error, place)?;
-        if let Some(call) = conversation.calls.get_mut(index)
-            && call.result.replace(result).is_some()
-        {
-            self.report.add(
-                &place.0,
-                Kind::Dropped,
-                "an earlier result of the same call gave way to this one",
-            );
-        }
-        Ok(())
-    }
-
-    fn tool_content(
-        &mut self,
-        id: &str,
-        content: Option<Content>,
-        is_error: bool,
-        place: &Place,
-    ) -> Result<ToolResult, Error> {
-        let mut parts = match content {
-            Some(content) => self.parts(content, &place.child("content"))?,
-            None => Vec::new(),
-        };
-        if is_error {
-            mark_as_error(&mut parts);
-        }
-        let is_media = |part: &Part| !matches!(part, Part::Text { .. });
-        if self.options.quirks.tool_images && parts.iter().any(is_media) {
-            return Ok(ToolResult { content: ChatContent::Parts(parts), media: Vec::new() });
-        }
-        let mut media = Vec::new();
-        for part in &mut parts {
-            let name = match part {
-                Part::Text { .. } => continue,
-                Part::ImageUrl { .. } => "image",
-                Part::File { .. } => "file",
-            };
-            let number = media.len() / 2 + 1;
-            let marker = text_part(format!("[{name} {number} of tool result {id}, shown below]"));
-            media.push(text_part(format!("[{name} {number} of tool result {id}]")));
-            media.push(mem::replace(part, marker));
-        }
-        if !media.is_empty() {
-            let reason = "images and files of a tool result follow it in a user message";
-            self.report.add(&place.0, Kind::Rewritten, reason);
-        }
-        Ok(ToolResult { content: ChatContent::Text(joined_text(parts, "\n")), media })
-    }
-
     /// Emits what has been said since the last assistant message.
     fn end_turn(&mut self, conversation: &mut Conversation) -> Result<(), Error> {
-        let mut media = Vec::new();
-        let calls = mem::take(&mut conversation.calls);
-        let missing: Vec<&str> =
-            calls.iter().filter(|call| call.result.is_none()).map(|call| call.client_id.as_str()).collect();
-        if !missing.is_empty() {
-            return Err(Error::invalid_request(format!(
-                "messages: tool_use ids were found without tool_result blocks in the next message: {}",
-                missing.join(", ")
-            )));
-        }
-        for call in calls {
-            let Some(mut result) = call.result else { continue };
-            media.append(&mut result.media);
-            let message = chat::Message::Tool { tool_call_id: call.upstream_id, content: result.content };
-            conversation.messages.push(message);
-        }
-        let mut turn = mem::take(&mut conversation.turn).0;
+        let Conversation { calls, messages, turn, .. } = conversation;
+        let media = mem::take(calls).emit(messages)?;
+        let mut turn = mem::take(turn).0;
         if !media.is_empty() {
             match turn.first_mut() {
                 Some(Said::User(parts)) => drop(parts.splice(0..0, media)),
                 _ => turn.insert(0, Said::User(media)),
             }
         }
+        // System texts that stand before a user message and behind no other, where they may not stand alone.
+        let mut waiting: Vec<String> = Vec::new();
         for said in turn {
             match said {
-                Said::User(parts) => self.push_user(parts, &mut conversation.messages),
-                Said::System(parts) if self.options.quirks.system_mode == SystemMode::Fold => {
-                    fold(&mut conversation.messages, parts);
+                Said::User(mut parts) => {
+                    prepend(&mem::take(&mut waiting), &mut parts);
+                    self.push_user(parts, messages);
                 }
-                Said::System(parts) => conversation.messages.push(self.system_message(parts)),
+                Said::System(parts) if self.options.quirks.system_mode == SystemMode::Fold => {
+                    match messages.last_mut() {
+                        Some(chat::Message::User { content } | chat::Message::Tool { content, .. }) => {
+                            append(reminder(parts), content);
+                        }
+                        _ => waiting.push(reminder(parts)),
+                    }
+                }
+                Said::System(parts) => messages.push(self.system_message(parts)),
             }
+        }
+        if !waiting.is_empty() {
+            messages.push(chat::Message::User { content: ChatContent::Text(waiting.join("\n\n")) });
         }
         Ok(())
     }
 
-    pub(super) fn push_user(&self, mut parts: Vec<Part>, messages: &mut Vec<chat::Message>) {
+    fn push_user(&self, mut parts: Vec<Part>, messages: &mut Vec<chat::Message>) {
         if self.options.quirks.merge_consecutive
             && let Some(chat::Message::User { content }) = messages.last_mut()
         {
@@ -302,6 +259,20 @@ pub(super) fn ids_in_use(messages: &[Message]) -> HashSet<String> {
     ids.collect()
 }
 
+/// Puts texts before the parts of a user message.
+fn prepend(texts: &[String], parts: &mut Vec<Part>) {
+    if texts.is_empty() {
+        return;
+    }
+    let mut text = texts.join("\n\n");
+    if let Some(Part::Text { text: first }) = parts.first_mut() {
+        text.push_str("\n\n");
+        first.insert_str(0, &text);
+    } else {
+        parts.insert(0, text_part(text));
+    }
+}
+
 /// A lone text as a plain string, which every server takes.
 fn lone_text(mut parts: Vec<Part>) -> ChatContent {
     match (parts.pop(), parts.is_empty()) {
@@ -313,14 +284,5 @@ fn lone_text(mut parts: Vec<Part>) -> ChatContent {
     }
 }
 
-/// Chat completions have no member for a failed tool, so the text says it.
-fn mark_as_error(parts: &mut Vec<Part>) {
-    match parts.iter_mut().find_map(|part| match part {
-        Part::Text { text } => Some(text),
-        Part::ImageUrl { .. } | Part::File { .. } => None,
-    }) {
-        Some(text) if text.starts_with("Error") => {}
-        Some(text) => text.insert_str(0, "Error: "),
-        None => parts.insert(0, text_part("Error".to_owned())),
-    }
-}
+/// The one known time at which a system message becomes void.
+const NEXT_USER_MESSAGE: &str = "next_user_message";

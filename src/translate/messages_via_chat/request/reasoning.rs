@@ -1,6 +1,7 @@
 //! Thinking and effort: what the client wants, and how each kind of upstream is told (protocol.md §2.7).
 
 use super::Translation;
+use super::blocks::Place;
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::{Request, Role, Thinking};
 use crate::protocol::openai::chat::request::{
@@ -22,19 +23,37 @@ enum Wish {
     /// Thinking, as much as the model likes.
     On,
     /// Thinking with that effort.
-    Effort(String),
+    Effort(Effort),
     /// Thinking within that many tokens.
     Budget(u64),
 }
 
+/// An effort and where it was said, as a JSON pointer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Effort {
+    name: String,
+    pointer: String,
+}
+
+impl Wish {
+    /// Where it was said.
+    fn pointer(&self) -> &str {
+        match self {
+            Self::Effort(effort) => &effort.pointer,
+            Self::Budget(_) => "/thinking/budget_tokens",
+            Self::Unsaid | Self::Off | Self::On => "/thinking",
+        }
+    }
+}
+
 impl Translation<'_> {
     pub(super) fn reasoning(&mut self, request: &Request, body: &mut ChatRequest) -> Result<(), Error> {
-        let wish = wish(request)?;
+        let wish = self.wish(request)?;
         let quirks = &self.options.quirks;
         // OpenAI's older models answer 400 to `reasoning_effort`; their documentation knows no exception.
         if quirks.no_sampling_on_reasoning_models && !is_reasoning_model(&self.options.model) {
             if !matches!(wish, Wish::Unsaid | Wish::Off) {
-                self.report.add("/thinking", Kind::Dropped, "the model does not reason");
+                self.report.add(wish.pointer(), Kind::Dropped, "the model does not reason");
             }
             return Ok(());
         }
@@ -67,28 +86,52 @@ impl Translation<'_> {
         Ok(())
     }
 
+    /// The last effort said wins over a budget; thinking that is switched off wins over any effort.
+    fn wish(&mut self, request: &Request) -> Result<Wish, Error> {
+        let effort = effort_said(request)?;
+        let Some(thinking) = &request.thinking else {
+            return Ok(effort.map_or(Wish::Unsaid, Wish::Effort));
+        };
+        let said = said_of(thinking)?;
+        if thinking.kind == "between_tools" {
+            let reason = "thinking between tools is switched off altogether";
+            self.report.add("/thinking/type", Kind::Approximated, reason);
+        }
+        if thinking.block_binding.is_some() {
+            let reason = "the upstream binds no thinking blocks";
+            self.report.add("/thinking/block_binding", Kind::Ignored, reason);
+        }
+        match (said, effort) {
+            (Wish::Off, Some(effort)) => {
+                self.report.add(effort.pointer, Kind::Ignored, "thinking is switched off");
+                Ok(Wish::Off)
+            }
+            (said, Some(effort)) => {
+                if let Wish::Budget(_) = said {
+                    let reason = "the effort stands for it";
+                    self.report.add("/thinking/budget_tokens", Kind::Approximated, reason);
+                }
+                Ok(Wish::Effort(effort))
+            }
+            (said, None) => Ok(said),
+        }
+    }
+
     /// The effort's name at the upstream.
     fn effort(&mut self, wish: &Wish) -> Option<String> {
-        let quirks = &self.options.quirks;
         let wanted = match wish {
             Wish::Unsaid | Wish::On => return None,
             Wish::Off => "none",
-            Wish::Effort(effort) => effort,
-            Wish::Budget(tokens) => {
-                let effort = effort_of_budget(*tokens);
-                let reason = format!("a budget of {tokens} tokens became the effort `{effort}`");
-                self.report.add("/thinking/budget_tokens", Kind::Approximated, reason);
-                effort
-            }
+            Wish::Effort(effort) => &effort.name,
+            Wish::Budget(tokens) => effort_of_budget(*tokens),
         };
-        let nearest = nearest_effort(wanted, quirks, &self.options.model)?;
-        if nearest != wanted {
-            let pointer = if *wish == Wish::Off { "/thinking" } else { "/output_config/effort" };
-            self.report.add(
-                pointer,
-                Kind::Clamped,
-                format!("`{wanted}` became `{nearest}`, the nearest the model has"),
-            );
+        let nearest = nearest_effort(wanted, &self.options.quirks, &self.options.model)?;
+        if let Wish::Budget(tokens) = wish {
+            let reason = format!("a budget of {tokens} tokens became the effort `{nearest}`");
+            self.report.add(wish.pointer(), Kind::Approximated, reason);
+        } else if nearest != wanted {
+            let reason = format!("`{wanted}` became `{nearest}`, the nearest the model has");
+            self.report.add(wish.pointer(), Kind::Clamped, reason);
         }
         Some(nearest.to_owned())
     }
@@ -104,33 +147,24 @@ impl Translation<'_> {
     }
 }
 
-/// The last effort said wins; thinking that is switched off wins over any effort.
-fn wish(request: &Request) -> Result<Wish, Error> {
-    let thinking = match request.thinking.as_ref() {
-        Some(thinking) => said_of(thinking)?,
-        None => Wish::Unsaid,
-    };
-    if thinking == Wish::Off {
-        return Ok(Wish::Off);
-    }
+/// The effort of the last system message that has one, else that at the top.
+fn effort_said(request: &Request) -> Result<Option<Effort>, Error> {
     let mut systems =
         request.messages.iter().enumerate().rev().filter(|(_, message)| message.role == Role::System);
     let in_messages = systems.find_map(|(index, message)| {
         let effort = message.output_config.as_ref()?.effort.as_deref()?;
-        Some((format!("messages.{index}.output_config.effort"), effort))
+        Some((format!("/messages/{index}/output_config/effort"), effort))
     });
     let at_top = || {
         let effort = request.output_config.as_ref()?.effort.as_deref()?;
-        Some(("output_config.effort".to_owned(), effort))
+        Some(("/output_config/effort".to_owned(), effort))
     };
-    match in_messages.or_else(at_top) {
-        Some((_, effort)) if RANKS.contains(&effort) => Ok(Wish::Effort(effort.to_owned())),
-        Some((place, effort)) => {
-            let known = "low, medium, high, xhigh, max";
-            Err(Error::invalid_request(format!("{place}: `{effort}` is unknown; known are {known}")))
-        }
-        None => Ok(thinking),
+    let Some((pointer, name)) = in_messages.or_else(at_top) else { return Ok(None) };
+    if !RANKS.contains(&name) {
+        let known = "low, medium, high, xhigh, max";
+        return Err(Place(pointer).refuse(format_args!("`{name}` is unknown; known are {known}")));
     }
+    Ok(Some(Effort { name: name.to_owned(), pointer }))
 }
 
 fn said_of(thinking: &Thinking) -> Result<Wish, Error> {

@@ -6,6 +6,7 @@ use crate::protocol::anthropic::block::{Block, BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::openai::chat::request::{Content as ChatContent, Message, Part};
 use crate::translate::quirks::SystemMode;
+use crate::translate::report::Kind;
 
 /// Begins a block that Claude Code puts first and that differs from conversation to conversation, which would
 /// spoil every prefix cache of the upstream. It says nothing to the model.
@@ -15,26 +16,20 @@ impl Translation<'_> {
     /// The system prompt's texts, without Claude Code's billing header.
     pub(super) fn system_texts(&mut self, system: Content) -> Result<Vec<Part>, Error> {
         let place = Place("/system".to_owned());
-        let system = match system {
-            Content::Blocks(mut blocks) => {
-                if let Some(first) = blocks.first_mut().filter(|block| is_billing_header(block)) {
-                    // It stays as a block without content, so that places in reports keep their numbers.
-                    first.kind = BlockKind::Marker;
-                }
-                Content::Blocks(blocks)
-            }
-            text @ Content::Text(_) => text,
-        };
-        self.only_texts(system, &place)
+        let header =
+            matches!(&system, Content::Blocks(blocks) if blocks.first().is_some_and(is_billing_header));
+        if header {
+            let reason = "a billing header, which differs every time and would spoil every prefix cache";
+            self.report.add("/system/0", Kind::Ignored, reason);
+        }
+        let parts = self.parts_after(usize::from(header), system, &place)?;
+        only_texts(parts, &place)
     }
 
     /// Content that may hold nothing but text.
     pub(super) fn only_texts(&mut self, content: Content, place: &Place) -> Result<Vec<Part>, Error> {
         let parts = self.parts(content, place)?;
-        if parts.iter().any(|part| !matches!(part, Part::Text { .. })) {
-            return Err(place.refuse("system text holds nothing but text"));
-        }
-        Ok(parts)
+        only_texts(parts, place)
     }
 
     /// A system message of these texts, in the role that the upstream wants.
@@ -51,20 +46,28 @@ impl Translation<'_> {
     }
 }
 
-/// Puts a system text into the turn before it, or opens a user message after an assistant's.
-pub(super) fn fold(messages: &mut Vec<Message>, parts: Vec<Part>) {
-    let text = format!("<system-reminder>\n{}\n</system-reminder>", joined_text(parts, "\n\n"));
-    match messages.last_mut() {
-        Some(Message::User { content } | Message::Tool { content, .. }) => match content {
-            ChatContent::Text(before) if before.is_empty() => *before = text,
-            ChatContent::Text(before) => {
-                before.push_str("\n\n");
-                before.push_str(&text);
-            }
-            ChatContent::Parts(parts) => parts.push(text_part(text)),
-        },
-        _ => messages.push(Message::User { content: ChatContent::Text(text) }),
+/// A system text in the turn of a user, where templates take no system message but the first.
+pub(super) fn reminder(parts: Vec<Part>) -> String {
+    format!("<system-reminder>\n{}\n</system-reminder>", joined_text(parts, "\n\n"))
+}
+
+/// Appends a text to the content of a user's or a tool's message.
+pub(super) fn append(text: String, content: &mut ChatContent) {
+    match content {
+        ChatContent::Text(before) if before.is_empty() => *before = text,
+        ChatContent::Text(before) => {
+            before.push_str("\n\n");
+            before.push_str(&text);
+        }
+        ChatContent::Parts(parts) => parts.push(text_part(text)),
     }
+}
+
+fn only_texts(parts: Vec<Part>, place: &Place) -> Result<Vec<Part>, Error> {
+    if parts.iter().any(|part| !matches!(part, Part::Text { .. })) {
+        return Err(place.refuse("system text holds nothing but text"));
+    }
+    Ok(parts)
 }
 
 fn is_billing_header(block: &Block) -> bool {

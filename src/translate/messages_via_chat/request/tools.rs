@@ -53,15 +53,15 @@ impl Translation<'_> {
     fn tool(&mut self, index: usize, tool: Tool, offer: &Offer) -> Result<Option<chat::Tool>, Error> {
         let pointer = format!("/tools/{index}");
         let kind = kind_of(&tool, index)?;
-        if kind != ToolKind::Server {
-            report_unknown(&tool.unknown, &pointer, &mut self.report);
-        }
         match kind {
-            ToolKind::Function => self.function(index, tool, offer),
+            ToolKind::Function | ToolKind::Client(_) if !self.is_offered(&tool, &pointer, offer) => Ok(None),
+            ToolKind::Function => {
+                self.tool_hints(&tool, &pointer);
+                self.function(index, tool).map(Some)
+            }
             ToolKind::Client(known) => {
-                let reason = "Anthropic's own tool became a function with the same schema";
-                self.report.add(pointer, Kind::Approximated, reason);
-                Ok(Some(self.client_tool(&tool, known)))
+                self.tool_hints(&tool, &pointer);
+                Ok(Some(self.client_tool(&tool, known, &pointer)))
             }
             ToolKind::Server if offer.only_server_tools => Err(Error::invalid_request(format!(
                 "tools.{index}.type: `{}` is run by Anthropic's servers, the upstream cannot",
@@ -69,11 +69,8 @@ impl Translation<'_> {
             ))),
             ToolKind::Server => {
                 let kind = tool.kind.unwrap_or_default();
-                self.report.add(
-                    pointer,
-                    Kind::Dropped,
-                    format!("`{kind}` is run by Anthropic's servers only"),
-                );
+                let reason = format!("`{kind}` is run by Anthropic's servers only");
+                self.report.add(pointer, Kind::Dropped, reason);
                 Ok(None)
             }
             ToolKind::Unsupported => Err(Error::invalid_request(format!(
@@ -83,7 +80,36 @@ impl Translation<'_> {
         }
     }
 
-    fn function(&mut self, index: usize, tool: Tool, offer: &Offer) -> Result<Option<chat::Tool>, Error> {
+    /// Whether the model may see the tool now.
+    fn is_offered(&mut self, tool: &Tool, pointer: &str, offer: &Offer) -> bool {
+        let name = tool.name.as_deref().unwrap_or_default();
+        if tool.defer_loading == Some(true) && !offer.is_loaded(name) {
+            self.report.add(pointer, Kind::Ignored, "held back until a tool_reference asks for it");
+            return false;
+        }
+        if tool.allowed_callers.as_ref().is_some_and(|callers| !callers.iter().any(|it| it == "direct")) {
+            let reason = "only code execution may call it, which the upstream has not";
+            self.report.add(pointer, Kind::Dropped, reason);
+            return false;
+        }
+        true
+    }
+
+    /// Members without a place in a function's definition.
+    fn tool_hints(&mut self, tool: &Tool, pointer: &str) {
+        let examples = tool.input_examples.as_ref().is_some_and(|examples| !examples.is_empty());
+        let hints = [
+            ("input_examples", examples, "a function has no examples"),
+            ("cache_control", tool.cache_control.is_some(), "the upstream caches by itself"),
+            ("eager_input_streaming", tool.eager_input_streaming.is_some(), "input is streamed as it comes"),
+        ];
+        for (name, _, reason) in hints.into_iter().filter(|(_, present, _)| *present) {
+            self.report.add(format!("{pointer}/{name}"), Kind::Ignored, reason);
+        }
+        report_unknown(&tool.unknown, pointer, &mut self.report);
+    }
+
+    fn function(&mut self, index: usize, tool: Tool) -> Result<chat::Tool, Error> {
         let pointer = format!("/tools/{index}");
         let Some(name) = tool.name.filter(|name| !name.is_empty()) else {
             return Err(Error::invalid_request(format!("tools.{index}.name: missing field `name`")));
@@ -93,31 +119,16 @@ impl Translation<'_> {
                 "tools.{index}.input_schema: missing field `input_schema`"
             )));
         };
-        if tool.defer_loading == Some(true) && !offer.is_loaded(&name) {
-            self.report.add(pointer, Kind::Ignored, "held back until a tool_reference asks for it");
-            return Ok(None);
-        }
-        if tool.allowed_callers.as_ref().is_some_and(|callers| !callers.iter().any(|it| it == "direct")) {
-            let reason = "only code execution may call it, which the upstream has not";
-            self.report.add(pointer, Kind::Dropped, reason);
-            return Ok(None);
-        }
-        if tool.input_examples.as_ref().is_some_and(|examples| !examples.is_empty()) {
-            self.report.add(format!("{pointer}/input_examples"), Kind::Ignored, "a function has no examples");
-        }
-        if tool.cache_control.is_some() {
-            self.report.add(
-                format!("{pointer}/cache_control"),
-                Kind::Ignored,
-                "the upstream caches by itself",
-            );
+        if tool.max_characters.is_some() {
+            let reason = "only Anthropic's own editor has it";
+            self.report.add(format!("{pointer}/max_characters"), Kind::Dropped, reason);
         }
         let strict = tool.strict == Some(true) && self.strict(&pointer, &schema);
         let repaired = json_schema::repair(schema);
         if let Some(reason) = repaired.change {
             self.report.add(format!("{pointer}/input_schema"), Kind::Approximated, reason);
         }
-        Ok(Some(chat::Tool {
+        Ok(chat::Tool {
             kind: "function",
             function: chat::Function {
                 name: self.names.upstream_name(&name),
@@ -125,7 +136,7 @@ impl Translation<'_> {
                 parameters: repaired.schema,
                 strict: strict.then_some(true),
             },
-        }))
+        })
     }
 
     fn strict(&mut self, pointer: &str, schema: &RawValue) -> bool {
@@ -140,7 +151,18 @@ impl Translation<'_> {
         false
     }
 
-    fn client_tool(&mut self, tool: &Tool, known: &ClientTool) -> chat::Tool {
+    fn client_tool(&mut self, tool: &Tool, known: &ClientTool, pointer: &str) -> chat::Tool {
+        let reason = "Anthropic's own tool became a function with the same schema";
+        self.report.add(pointer, Kind::Approximated, reason);
+        let own = [
+            ("description", tool.description.is_some()),
+            ("input_schema", tool.input_schema.is_some()),
+            ("strict", tool.strict == Some(true)),
+        ];
+        for (name, _) in own.into_iter().filter(|(_, present)| *present) {
+            let reason = "Anthropic's own tool has it built in";
+            self.report.add(format!("{pointer}/{name}"), Kind::Dropped, reason);
+        }
         let mut description = known.description.to_owned();
         if let Some(max) = tool.max_characters {
             description = format!("{description} Views are cut after {max} characters.");
@@ -191,7 +213,12 @@ impl Translation<'_> {
                 "any" => {
                     Err(Error::invalid_request("tool_choice: a tool is demanded but none can be offered"))
                 }
+                // What the model may do without tools is the same without the choice.
                 _ if count == 0 => Ok(false),
+                "auto" | "none" => {
+                    self.report.add("/tool_choice", Kind::Ignored, "no tool is left to choose");
+                    Ok(false)
+                }
                 _ => {
                     self.report.add("/tool_choice", Kind::Dropped, "no tool is left to choose");
                     Ok(false)
@@ -206,6 +233,11 @@ impl Translation<'_> {
         // Enforced on the answer too: servers that take the parameter do not always heed it.
         Ok(one)
     }
+}
+
+/// Whether a tool is listed that runs in a container of Anthropic's.
+pub(super) fn needs_container(tools: &[Tool]) -> bool {
+    tools.iter().any(|tool| tool.kind.as_deref().is_some_and(|kind| kind.starts_with("code_execution_")))
 }
 
 /// Which tools of the request are to be offered.

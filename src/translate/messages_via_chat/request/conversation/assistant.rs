@@ -1,8 +1,9 @@
-//! Assistant messages: text, calls, reasoning of earlier turns, prefill (protocol.md §2.2, §2.5).
+//! What the model said: text, calls, reasoning of earlier turns, and what Anthropic's servers did for it
+//! (protocol.md §2.5).
 
-use super::Translation;
-use super::blocks::Place;
-use super::conversation::{Call, Conversation};
+use super::super::Translation;
+use super::super::blocks::Place;
+use super::Conversation;
 use crate::protocol::anthropic::block::{Block, BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::openai::chat::request as chat;
@@ -10,7 +11,6 @@ use crate::translate::messages_via_chat::DIALECT;
 use crate::translate::quirks::{Prefill, ReasoningEcho};
 use crate::translate::report::Kind;
 use crate::translate::signature::Signature;
-use crate::translate::tool_ids;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 
@@ -44,9 +44,30 @@ impl Translation<'_> {
         if message.content.is_none() && message.tool_calls.is_empty() {
             self.report.add(&place.0, Kind::Ignored, "an assistant message without text and calls");
         } else {
-            conversation.messages.push(chat::Message::Assistant(message));
+            self.push_assistant(message, &place, conversation);
         }
         Ok(())
+    }
+
+    /// Consecutive assistant messages are one turn. They become one message where the upstream demands it, and
+    /// where calls wait: nothing may stand between calls and their results.
+    fn push_assistant(
+        &mut self,
+        message: chat::AssistantMessage,
+        place: &Place,
+        conversation: &mut Conversation,
+    ) {
+        let merge = self.options.quirks.merge_consecutive || has_calls(conversation.messages.last());
+        match conversation.messages.last_mut() {
+            Some(chat::Message::Assistant(before)) if merge => {
+                if !before.tool_calls.is_empty() && message.content.is_some() {
+                    let reason = "text after a tool call moves before it";
+                    self.report.add(&place.0, Kind::Approximated, reason);
+                }
+                merge_assistants(before, message);
+            }
+            _ => conversation.messages.push(chat::Message::Assistant(message)),
+        }
     }
 
     fn assistant_block(
@@ -79,9 +100,7 @@ impl Translation<'_> {
                 if !input.get().starts_with('{') {
                     return Err(place.child("input").refuse("the input of a tool must be an object"));
                 }
-                let occurrence = conversation.occurrences.entry(id.clone()).or_default();
-                let upstream_id = tool_ids::to_upstream(&id, *occurrence, self.options.quirks.tool_ids);
-                *occurrence += 1;
+                let upstream_id = conversation.ids.next(&id, self.options.quirks.tool_ids);
                 said.tool_calls.push(chat::ToolCall {
                     id: upstream_id.clone(),
                     kind: "function",
@@ -91,7 +110,7 @@ impl Translation<'_> {
                     },
                     extra_content: said.extras.remove(&id),
                 });
-                conversation.calls.push(Call { client_id: id, upstream_id, result: None });
+                conversation.calls.add(id, upstream_id);
             }
             BlockKind::ServerToolUse { name, input } => {
                 self.report.add(&place.0, Kind::Approximated, "a call of a server tool became text");
@@ -105,7 +124,8 @@ impl Translation<'_> {
             BlockKind::Compaction { .. } => {
                 // An assistant's compaction stands for what came before it.
                 let mut parts = Vec::new();
-                self.block(Block { unknown: Vec::new(), cache_control: None, ..block }, place, &mut parts)?;
+                let block = Block { unknown: Vec::new(), ignored: Vec::new(), cache_control: None, ..block };
+                self.block(block, place, &mut parts)?;
                 if !parts.is_empty() {
                     self.push_user(parts, &mut conversation.messages);
                 }
@@ -181,6 +201,7 @@ impl Translation<'_> {
         }
     }
 }
+
 /// What an assistant message says, gathered from its blocks.
 #[derive(Default)]
 struct Assistant {
@@ -199,6 +220,28 @@ impl Assistant {
         }
         self.text.push_str(line);
         self.text.push('\n');
+    }
+}
+
+fn has_calls(message: Option<&chat::Message>) -> bool {
+    matches!(message, Some(chat::Message::Assistant(message)) if !message.tool_calls.is_empty())
+}
+
+fn merge_assistants(before: &mut chat::AssistantMessage, more: chat::AssistantMessage) {
+    append(&mut before.content, more.content, "\n\n");
+    append(&mut before.reasoning_content, more.reasoning_content, "");
+    append(&mut before.reasoning, more.reasoning, "");
+    before.tool_calls.extend(more.tool_calls);
+    before.prefix = more.prefix;
+}
+
+fn append(before: &mut Option<String>, more: Option<String>, separator: &str) {
+    match (before, more) {
+        (Some(before), Some(more)) => {
+            before.push_str(separator);
+            before.push_str(&more);
+        }
+        (before, more) => *before = before.take().or(more),
     }
 }
 

@@ -1,0 +1,188 @@
+//! Tool calls and their results: which result belongs to which call, under which id, in which order
+//! (protocol.md §2.2, §2.5, §2.12).
+
+use super::super::Translation;
+use super::super::blocks::{Place, joined_text, text_part};
+use super::Conversation;
+use crate::protocol::anthropic::block::{Block, BlockKind, Content};
+use crate::protocol::anthropic::error::Error;
+use crate::protocol::openai::chat::request::{self as chat, Content as ChatContent, Part};
+use crate::translate::quirks::ToolIds;
+use crate::translate::report::Kind;
+use crate::translate::tool_ids;
+use std::collections::{HashMap, HashSet};
+use std::mem;
+
+/// The calls of one assistant message, which wait for their results.
+#[derive(Default)]
+pub(super) struct Calls {
+    calls: Vec<Call>,
+    /// Which of them have a client's id; weak servers give the same to several.
+    by_id: HashMap<String, SameId>,
+    any_answered: bool,
+}
+
+struct Call {
+    client_id: String,
+    upstream_id: String,
+    result: Option<ToolResult>,
+}
+
+#[derive(Default)]
+struct SameId {
+    calls: Vec<usize>,
+    /// How many of them have a result.
+    answered: usize,
+}
+
+/// The result of a call.
+pub(super) struct ToolResult {
+    content: ChatContent,
+    /// Images and files, which follow all results in a user message.
+    media: Vec<Part>,
+}
+
+impl Calls {
+    pub(super) fn add(&mut self, client_id: String, upstream_id: String) {
+        self.by_id.entry(client_id.clone()).or_default().calls.push(self.calls.len());
+        self.calls.push(Call { client_id, upstream_id, result: None });
+    }
+
+    pub(super) fn is_any_answered(&self) -> bool {
+        self.any_answered
+    }
+
+    /// The call that the next result for that id answers: the first without one, else the last.
+    fn next(&mut self, client_id: &str) -> Option<usize> {
+        let same = self.by_id.get_mut(client_id)?;
+        let next = same.calls.get(same.answered).or_else(|| same.calls.last()).copied();
+        same.answered += 1;
+        next
+    }
+
+    fn upstream_id(&self, call: usize) -> &str {
+        self.calls.get(call).map_or("", |call| &call.upstream_id)
+    }
+
+    /// Notes the result; returns whether it took the place of another.
+    fn answer(&mut self, call: usize, result: ToolResult) -> bool {
+        self.any_answered = true;
+        self.calls.get_mut(call).is_some_and(|call| call.result.replace(result).is_some())
+    }
+
+    /// Emits the results in the order of the calls; returns what follows them in a user message.
+    pub(super) fn emit(self, messages: &mut Vec<chat::Message>) -> Result<Vec<Part>, Error> {
+        let without_result = self.calls.iter().filter(|call| call.result.is_none());
+        let missing: Vec<&str> = without_result.map(|call| call.client_id.as_str()).collect();
+        if !missing.is_empty() {
+            return Err(Error::invalid_request(format!(
+                "messages: tool_use ids were found without tool_result blocks in the next message: {}",
+                missing.join(", ")
+            )));
+        }
+        let mut media = Vec::new();
+        for call in self.calls {
+            let Some(mut result) = call.result else { continue };
+            media.append(&mut result.media);
+            messages.push(chat::Message::Tool { tool_call_id: call.upstream_id, content: result.content });
+        }
+        Ok(media)
+    }
+}
+
+/// The upstream's ids of all calls so far, each standing for one call only.
+#[derive(Default)]
+pub(super) struct UpstreamIds {
+    /// How often each of the client's ids has been tried.
+    occurrences: HashMap<String, usize>,
+    taken: HashSet<String>,
+}
+
+impl UpstreamIds {
+    /// An id that no call before has. It depends on what stands before it alone, so that the same history always
+    /// serialises to the same bytes.
+    pub(super) fn next(&mut self, client_id: &str, rule: ToolIds) -> String {
+        let occurrence = self.occurrences.entry(client_id.to_owned()).or_default();
+        loop {
+            let id = tool_ids::to_upstream(client_id, *occurrence, rule);
+            *occurrence += 1;
+            if self.taken.insert(id.clone()) {
+                return id;
+            }
+        }
+    }
+}
+
+impl Translation<'_> {
+    pub(super) fn tool_result(
+        &mut self,
+        mut block: Block,
+        place: &Place,
+        conversation: &mut Conversation,
+    ) -> Result<(), Error> {
+        let kind = mem::replace(&mut block.kind, BlockKind::Marker);
+        let BlockKind::ToolResult { tool_use_id, content, is_error } = kind else { return Ok(()) };
+        self.report_extras(&block, place);
+        let Some(answered) = conversation.calls.next(&tool_use_id) else {
+            return Err(place.refuse(format_args!(
+                "tool_use_id: no tool_use `{tool_use_id}` stands in the assistant message before"
+            )));
+        };
+        let upstream_id = conversation.calls.upstream_id(answered).to_owned();
+        let result = self.tool_content(&upstream_id, content, is_error, place)?;
+        if conversation.calls.answer(answered, result) {
+            let reason = "an earlier result of the same call gave way to this one";
+            self.report.add(&place.0, Kind::Dropped, reason);
+        }
+        Ok(())
+    }
+
+    fn tool_content(
+        &mut self,
+        id: &str,
+        content: Option<Content>,
+        is_error: bool,
+        place: &Place,
+    ) -> Result<ToolResult, Error> {
+        let mut parts = match content {
+            Some(content) => self.parts(content, &place.child("content"))?,
+            None => Vec::new(),
+        };
+        if is_error {
+            mark_as_error(&mut parts);
+        }
+        let is_media = |part: &Part| !matches!(part, Part::Text { .. });
+        if self.options.quirks.tool_images && parts.iter().any(is_media) {
+            return Ok(ToolResult { content: ChatContent::Parts(parts), media: Vec::new() });
+        }
+        let mut media = Vec::new();
+        for part in &mut parts {
+            let name = match part {
+                Part::Text { .. } => continue,
+                Part::ImageUrl { .. } => "image",
+                Part::File { .. } => "file",
+            };
+            let number = media.len() / 2 + 1;
+            let marker = text_part(format!("[{name} {number} of tool result {id}, shown below]"));
+            media.push(text_part(format!("[{name} {number} of tool result {id}]")));
+            media.push(mem::replace(part, marker));
+        }
+        if !media.is_empty() {
+            let reason = "images and files of a tool result follow it in a user message";
+            self.report.add(&place.0, Kind::Rewritten, reason);
+        }
+        Ok(ToolResult { content: ChatContent::Text(joined_text(parts, "\n")), media })
+    }
+}
+
+/// Chat completions have no member for a failed tool, so the text says it.
+fn mark_as_error(parts: &mut Vec<Part>) {
+    match parts.iter_mut().find_map(|part| match part {
+        Part::Text { text } => Some(text),
+        Part::ImageUrl { .. } | Part::File { .. } => None,
+    }) {
+        Some(text) if text.starts_with("Error:") || text == "Error" => {}
+        Some(text) => text.insert_str(0, "Error: "),
+        None => parts.insert(0, text_part("Error".to_owned())),
+    }
+}
