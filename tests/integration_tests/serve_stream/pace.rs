@@ -125,7 +125,26 @@ fn a_client_that_leaves_before_the_first_token_ends_the_call() {
         drop(connection);
         assert_eq!(gateway.upstream.wait_for_ending(number), Ending::ClientClosed);
     }
-    gateway.end();
+    let stderr = gateway.end();
+    assert_eq!(stderr.matches("end=\"client_closed\"").count(), 2, "{stderr}");
+}
+
+#[test]
+fn a_client_that_reads_nothing_holds_the_upstream_back_and_is_given_up() {
+    let piece = chunk(json!({"content": "long words, ".repeat(20_000)}), None);
+    let gateway = Gateway::with_config(
+        vec![Exchange::new().sse(vec![piece; 150]).hang()],
+        "[limits]\nclient_write_timeout = '500ms'\n",
+    );
+    let connection = send_only(&gateway, true);
+    // 36 MB are far more than the system's buffers hold.
+    assert_eq!(gateway.upstream.wait_for_ending(0), Ending::ClientClosed);
+    if let Some(memory) = gateway.server.running().resident_kib() {
+        assert!(memory < 100_000, "{memory} KiB for one client that does not read");
+    }
+    drop(connection);
+    let stderr = gateway.end();
+    assert!(stderr.contains("end=\"client_closed\""), "{stderr}");
 }
 
 #[test]
