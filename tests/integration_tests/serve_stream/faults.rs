@@ -230,11 +230,10 @@ fn an_answer_beyond_the_limit_is_refused() {
 }
 
 #[test]
-fn a_bomb_does_not_go_off() {
-    // 64 MiB of zeros in deflate would need a compressor here; a stored block that lies about its length must do.
-    let mut lying = crate::support::serving::gzip(chunks(&["a"]).concat().as_bytes());
-    lying.truncate(lying.len() / 2);
-    let gateway = Gateway::start(vec![Exchange::new().header("content-encoding", "gzip").sse([lying])]);
+fn a_compressed_stream_that_breaks_off_is_an_error() {
+    let mut cut = crate::support::serving::gzip(chunks(&["a"]).concat().as_bytes());
+    cut.truncate(cut.len() / 2);
+    let gateway = Gateway::start(vec![Exchange::new().header("content-encoding", "gzip").sse([cut])]);
     let mut reply = gateway.post(request("hi", true));
     if reply.status == 200 {
         assert!(check_stream(&reply.events()).error.is_some());
@@ -242,5 +241,20 @@ fn a_bomb_does_not_go_off() {
     } else {
         failure(reply, 502, "api_error");
     }
+    gateway.end();
+}
+
+#[test]
+fn a_decompression_bomb_ends_at_the_limit_of_an_event() {
+    use std::io::Write as _;
+    // 256 MiB of one line, in 256 KiB.
+    let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    bomb.write_all(b"data: {\"choices\":[{\"delta\":{\"content\":\"").unwrap();
+    for _ in 0..256 {
+        bomb.write_all(&[b'x'; 1 << 20]).unwrap();
+    }
+    let bomb = bomb.finish().unwrap();
+    let gateway = Gateway::start(vec![Exchange::new().header("content-encoding", "gzip").sse([bomb])]);
+    failure(gateway.post(request("hi", true)), 502, "api_error");
     gateway.end();
 }
