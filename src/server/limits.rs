@@ -17,7 +17,7 @@ use tokio::{
     time,
 };
 
-use super::{error::ApiError, request_log::Log};
+use super::{content_encoding::ContentEncoding, error::ApiError, request_log::Log};
 use crate::{
     config::limits::Limits,
     protocol::anthropic::error::{Error, ErrorKind},
@@ -99,12 +99,7 @@ pub(crate) async fn read_body(
     limits: &Limits,
     log: &Log,
 ) -> Result<Bytes, ApiError> {
-    if let Some(encoding) = headers.get(header::CONTENT_ENCODING) {
-        let encoding = encoding.to_str().unwrap_or("unknown").trim();
-        if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
-            return Err(ApiError::compressed(encoding));
-        }
-    }
+    let encoding = ContentEncoding::of(headers)?;
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let announced = announced.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
@@ -117,7 +112,7 @@ pub(crate) async fn read_body(
         let wait = limits.body_read_timeout.min(deadline - time::Instant::now());
         let frame = match time::timeout(wait, body.frame()).await {
             Err(_) => return Err(too_slow(limits)),
-            Ok(None) => return Ok(bytes.freeze()),
+            Ok(None) => return encoding.decode(bytes.freeze(), limits.max_request_size).await,
             Ok(Some(Err(_))) => return Err(broken_off()),
             Ok(Some(Ok(frame))) => frame,
         };
@@ -175,9 +170,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn compressed_bodies_are_refused_with_the_code_the_sdks_know() {
+    async fn encodings_other_than_gzip_are_refused_with_the_code_the_sdks_know() {
         let failure = read_body(
-            &headers("content-encoding", "gzip"),
+            &headers("content-encoding", "br"),
             Body::empty(),
             &Limits::default(),
             &Log::for_test(),

@@ -251,7 +251,7 @@ fn a_decompression_bomb_ends_at_the_limit_of_an_event() {
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     bomb.write_all(b"data: {\"choices\":[{\"delta\":{\"content\":\"").unwrap();
     for _ in 0..256 {
-        bomb.write_all(&[b'x'; 1 << 20]).unwrap();
+        bomb.write_all(&vec![b'x'; 1 << 20]).unwrap();
     }
     let bomb = bomb.finish().unwrap();
     let gateway = Gateway::start(vec![Exchange::new().header("content-encoding", "gzip").sse([bomb])]);
