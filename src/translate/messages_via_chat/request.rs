@@ -4,6 +4,7 @@ mod blocks;
 mod conversation;
 mod reasoning;
 mod system;
+mod tool_changes;
 mod tools;
 
 use crate::protocol::anthropic::error::{Error, ErrorDetails};
