@@ -6,6 +6,8 @@ use crate::support::program::{Output, Program};
 use serde_json::{Value, json};
 use std::fs;
 
+mod lines;
+
 const REQUEST: &str = r#"{"model":"claude-sonnet-5[1m]","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"tools":[{"name":"f","input_schema":{"type":"object","z":1e2,"a":12345678901234567890123,"properties":{}}}]}"#;
 /// The same with a loss.
 const LOSSY: &str = r#"{"model":"m","max_tokens":9,"top_k":5,"messages":[{"role":"user","content":"hi"}]}"#;
@@ -147,37 +149,6 @@ fn strict_writes_nothing_rather_than_losing_something() {
     bad(&output, 65, "/top_k");
     assert_eq!(output.stdout, "");
     good(&piped(&["--strict"], REQUEST));
-}
-
-#[test]
-fn lines_are_converted_one_by_one_and_a_bad_one_is_left_out() {
-    let completion = bodies::completion("Hello");
-    let input = format!("{REQUEST}\n\n{{\"messages\":7}}\n{completion}\r\nnonsense\n{LOSSY}");
-    let output = piped(&["--jsonl", "--report"], input);
-    assert_eq!(output.code, Some(65));
-    let lines: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 3);
-    assert_eq!(lines[0]["model"], "claude-sonnet-5");
-    assert_eq!(lines[1]["type"], "message");
-    assert_eq!(lines[2]["model"], "m");
-    let told: Vec<&str> = output.stderr.lines().collect();
-    assert!(told[0].starts_with("error: line 3: "), "{told:?}");
-    assert!(told[1].starts_with("error: line 5 is neither JSON"), "{told:?}");
-    assert!(told[2].starts_with(r#"{"line":6,"pointer":"/top_k""#), "{told:?}");
-    assert_eq!(told[3], "error: 2 of 6 lines could not be converted");
-
-    let strict = piped(&["--jsonl", "--strict"], format!("{LOSSY}\n{REQUEST}\n"));
-    assert_eq!((strict.code, strict.stdout.lines().count()), (Some(65), 1));
-}
-
-#[test]
-fn line_ends_within_opaque_parts_do_not_break_lines() {
-    let mut completion = bodies::completion("");
-    let call = json!({"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{\n \"a\":\r\n 1e2}"}});
-    completion["choices"][0]["message"]["tool_calls"] = json!([call]);
-    let output = piped(&["--jsonl"], completion.to_string());
-    assert_eq!(good(&output).lines().count(), 1);
-    assert!(output.stdout.contains("1e2"), "{}", output.stdout);
 }
 
 #[test]
@@ -358,25 +329,35 @@ fn ids_follow_from_the_input_where_there_are_none() {
 }
 
 #[test]
-fn a_report_without_losses_is_empty_and_one_of_lines_names_them() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("losses.jsonl");
-    let report = format!("--report={}", path.display());
-    good(&piped(&[&report], REQUEST));
-    assert_eq!(fs::read_to_string(&path).unwrap(), "");
-    let output = folder.path().join("out.jsonl");
-    let arguments = ["--jsonl", &report, "-o", output.to_str().unwrap()];
-    assert_eq!(good(&piped(&arguments, format!("{REQUEST}\n{LOSSY}\n"))), "");
-    let losses = fs::read_to_string(&path).unwrap();
-    assert!(losses.starts_with(r#"{"line":2,"pointer":"/top_k","kind":"dropped","#), "{losses}");
-    assert_eq!((losses.lines().count(), fs::read_to_string(output).unwrap().lines().count()), (1, 2));
-    assert_eq!(good(&piped(&["--jsonl"], "")), "");
-}
-
-#[test]
 fn a_closed_stdin_is_an_empty_input() {
     let script = r#"exec "$0" convert <&-"#;
     let output = Program::other("/bin/sh").args(["-c", script, env!("CARGO_BIN_EXE_aiapiproxy")]).run();
     bad(&output, 65, "stdin");
     assert_eq!(output.stdout, "");
+}
+
+#[test]
+fn with_its_request_an_answer_gets_no_id_that_stood_in_the_conversation() {
+    let request = json!({
+        "model": "m", "max_tokens": 9, "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+        "messages": [
+            {"role": "user", "content": "x"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "call_0", "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_0", "content": "y"}]},
+        ],
+    });
+    let call = json!({"id": "call_0", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let mut completion = bodies::completion("");
+    completion["choices"][0]["message"] = json!({"role": "assistant", "content": null, "tool_calls": [call]});
+    completion["choices"][0]["finish_reason"] = json!("tool_calls");
+    let id = |arguments: &[&str]| {
+        let program = convert(arguments).file("request.json", request.to_string());
+        let message: Value =
+            serde_json::from_str(good(&program.stdin(completion.to_string()).run())).unwrap();
+        message["content"][0]["id"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(id(&[]), "call_0");
+    let other = id(&["--request", "request.json"]);
+    assert!(!other.is_empty() && other != "call_0", "{other}");
+    assert_eq!(id(&["--request", "request.json"]), other, "the same input, the same id");
 }
