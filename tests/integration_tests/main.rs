@@ -74,3 +74,6 @@ mod serve_logs;
 
 // What becomes of requests, answers, streams and errors, case by case, with everything that is lost?
 mod translate_golden;
+
+// What holds for every input: legal streams, cuts that change nothing, no panic, bytes kept, prefixes stable?
+mod properties;
