@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser};
 use color_eyre::{Result, eyre::WrapErr};
 
 use crate::config::{Config, Loaded, Sources};
@@ -123,19 +123,23 @@ impl Cli {
 
 /// Shows help, the version or what is wrong with the command line.
 fn usage(error: &clap::Error) -> Exit {
-    // The wish for colours counts here too, though the rest of the line could not be read.
-    let lenient = command().ignore_errors(true).disable_help_flag(true).disable_version_flag(true);
-    if let Ok(matches) = lenient.try_get_matches()
-        && let Ok(Some(color)) = matches.try_get_one::<Color>("color")
-    {
-        color.choose();
-    }
+    wished_color().choose();
     let text = error.render().ansi().to_string();
     if error.use_stderr() {
         output::note(text.trim_end());
         return Exit::Usage;
     }
     output::data(&text).map_or_else(|error| exit::report(&error), |()| Exit::Success)
+}
+
+/// The wish for colours on a line that cannot be read or asks for help: everything before a mistake counts.
+fn wished_color() -> Color {
+    // Here, `--help` must not end the reading.
+    let help = || Arg::new("help").short('h').long("help").action(ArgAction::SetTrue);
+    let lenient = |command: clap::Command| command.ignore_errors(true).disable_help_flag(true).arg(help());
+    let matches = lenient(command()).mut_subcommands(lenient).try_get_matches().ok();
+    let color = matches.as_ref().and_then(|matches| matches.try_get_one("color").ok().flatten());
+    color.copied().unwrap_or(Color::Auto)
 }
 
 impl Color {

@@ -6,6 +6,7 @@
 mod accept;
 mod auth;
 mod client_io;
+mod content_encoding;
 pub mod demo;
 mod error;
 mod event_body;

@@ -2,8 +2,8 @@
 //!
 //! Pairs are named client-then-upstream; each has the same four verbs: `request`, `response`, `Stream`, `error`.
 //! Requests, whole answers and errors are translated directly, so that one file is a readable table. Streams
-//! pass a narrow waist: the upstream's *reader* turns its irregular chunks into [`delta::Delta`]s, and the one
-//! [`message_writer`] turns those into events; it alone opens and closes blocks.
+//! pass a narrow waist: the upstream's *reader* turns its irregular chunks into `Delta`s, and the one
+//! `message_writer.rs` turns those into events; it alone opens and closes blocks.
 //!
 //! Loss rules: what cannot be carried over is refused with an error that names the member, or stands in the
 //! [`report::Report`]. Nothing is dropped without either.
@@ -22,6 +22,8 @@ mod message_writer;
 pub mod messages_via_chat;
 pub mod quirks;
 pub mod report;
+mod signature;
+mod stop_scan;
 pub mod tokens;
 pub mod tool_ids;
 mod tool_names;
@@ -37,6 +39,18 @@ pub struct Options {
     pub model: String,
     /// The most tokens that model answers with, if known; larger wishes are clamped.
     pub max_output_tokens: Option<u64>,
+    /// Who looks for stop sequences.
+    pub stop_sequences: StopSequences,
     /// The conversation's id, if the client names one. It steers prompt caching and is never sent as it is.
     pub session: Option<String>,
+}
+
+/// Who looks for stop sequences in the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopSequences {
+    /// The upstream: `stop` is sent, the first four of them. The answer seldom says which one matched.
+    Upstream,
+    /// The translation of the answer, unless the upstream names the one that matched
+    /// ([`quirks::Quirks::reports_stop`]).
+    Answer,
 }

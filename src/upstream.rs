@@ -222,15 +222,4 @@ fn model_ids(body: &[u8]) -> Option<Vec<String>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn model_lists_are_read_in_both_shapes() {
-        let page = model_ids(br#"{"object":"list","data":[{"id":"a","x":1},{"id":"models/b"}]}"#);
-        let listing = Listing { status: 200, ids: page };
-        assert!(listing.has("a") && listing.has("b") && listing.has("models/b") && !listing.has("c"));
-        assert_eq!(model_ids(br#"[{"id":"a"}]"#), Some(vec!["a".to_owned()]));
-        assert_eq!(model_ids(b"<html>"), None);
-    }
-}
+mod tests;

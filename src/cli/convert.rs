@@ -118,7 +118,8 @@ Exit codes:
   65  the input is wrong or broken off, or --strict found a loss
   66  the input cannot be opened
   73  the output cannot be created
-  74  reading or writing failed";
+  74  reading or writing failed
+  78  a file that --config or --env-file names is wrong";
 
 /// `--kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -33,7 +33,12 @@ pub(super) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   aiapiproxy health
-  aiapiproxy health http://127.0.0.1:8082/health/ready";
+  aiapiproxy health http://127.0.0.1:8082/health/ready
+
+Exit codes:
+  0  the server is well
+  1  it is not, or does not answer
+  2  the URL is wrong";
 
 /// For everything together.
 const DEADLINE: Duration = Duration::from_secs(3);

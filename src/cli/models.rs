@@ -37,7 +37,13 @@ const EXAMPLES: &str = "\
 Examples:
   aiapiproxy models
   aiapiproxy models claude-sonnet-5
-  aiapiproxy models --live --json";
+  aiapiproxy models --live --json
+
+Exit codes:
+  0   told
+  69  with --live: the upstream cannot be asked
+  77  with --live: the upstream refuses the key
+  78  the configuration is wrong";
 
 pub(super) fn run(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let config = load_and_warn(&Sources { key_optional: !args.live, ..global.sources() })?;

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use super::{
-    GlobalArgs,
+    Color, GlobalArgs,
     exit::{Exit, Failure},
     load, runtime,
 };
@@ -115,8 +115,12 @@ async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let demo_url = demo.as_ref().map(|demo| demo.base_url.clone());
     let loaded = load(&sources(args, global, demo_url))?;
     let mut config = loaded.config;
+    config.log.no_color |= global.color == Color::Never;
     let (listener, address) = bind(&config.server).await?;
     telemetry::init(&config.log).wrap_err_with(|| Failure::new(Exit::Internal, "cannot start logging"))?;
+
+    // Before the first line, so that whoever waits for it may send a signal at once.
+    let shutdown = engine::on_signals()?;
 
     let mut lines = banner::Lines::new(config.log.format);
     for warning in &loaded.warnings {
@@ -125,7 +129,7 @@ async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let made_key = make_key(&mut config.server)?;
     lines.start(&config, address, args.demo);
     lines.clients(&config, address, made_key.as_ref());
-    engine::serve(config, listener).await
+    engine::serve(config, listener, shutdown).await
 }
 
 fn sources(args: &Args, global: &GlobalArgs, demo: Option<Url>) -> Sources {
@@ -195,7 +199,10 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 /// The calls into the server.
 mod engine {
     use super::{Config, Demo, Exit, Failure, Result, TcpListener, WrapErr};
-    use crate::server::{self, demo, shutdown};
+    use crate::server::{
+        self, demo,
+        shutdown::{self, Shutdown},
+    };
 
     /// Starts the embedded upstream.
     pub(super) async fn start_demo() -> Result<Demo> {
@@ -204,10 +211,13 @@ mod engine {
             .wrap_err_with(|| Failure::new(Exit::Unavailable, "cannot start the demo upstream"))
     }
 
+    /// Begins to listen to signals.
+    pub(super) fn on_signals() -> Result<Shutdown> {
+        shutdown::on_signals().wrap_err_with(|| Failure::new(Exit::Internal, "cannot listen to signals"))
+    }
+
     /// Serves until a signal.
-    pub(super) async fn serve(config: Config, listener: TcpListener) -> Result<Exit> {
-        let shutdown = shutdown::on_signals()
-            .wrap_err_with(|| Failure::new(Exit::Internal, "cannot listen to signals"))?;
+    pub(super) async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) -> Result<Exit> {
         // The configuration was checked, so what is wrong now is wrong with the upstream's part of it.
         let ended = server::run(config, listener, shutdown).await;
         let summary = ended.map_err(|error| Failure::from_lines(Exit::Config, &error.to_string()))?;

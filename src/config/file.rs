@@ -154,6 +154,8 @@ impl File {
         }
         let (message, mend) = if is_secret(table) {
             ("not a string", "put it in quotes")
+        } else if error.message() == "missing field `id`" {
+            ("a key without id", "write a line id = …, the name by which logs call the client")
         } else if table == "server.client_keys" {
             ("not a list of tables", "write [[server.client_keys]], then a line id = … and a line key = …")
         } else {

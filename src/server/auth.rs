@@ -11,16 +11,11 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, Uri, Version, header};
 
-use super::{
-    error::ApiError,
-    request_log::{Log, Peer},
-    state::Shared,
-};
+use super::{error::ApiError, request_log::Log, state::Shared};
 use crate::{
     config::server::{Auth, Server},
     protocol::anthropic::error::{Error, ErrorKind},
     secret::{ClientKeys, SecretString},
-    telemetry::field,
 };
 
 /// Who calls, as far as that is known.
@@ -169,18 +164,11 @@ fn host_refused() -> ApiError {
     Error::invalid_request(message).with_status(421).with_retry(false).into()
 }
 
-/// Tells the log of an attempt, with the address it came from.
+/// Tells the log of an attempt.
 fn warn_of(event: &'static str, request: &Request, reason: &'static str) {
-    let extensions = request.extensions();
-    let address = extensions.get::<Peer>().map(|peer| tracing::field::display(peer.0));
-    let id = extensions.get::<Log>().map(Log::id);
-    tracing::warn!(
-        { field::SECURITY_EVENT } = event,
-        { field::CLIENT_ADDRESS } = address,
-        { field::REQUEST_ID } = id,
-        reason,
-        "request refused"
-    );
+    if let Some(log) = request.extensions().get::<Log>() {
+        log.security_event(event, reason);
+    }
 }
 
 #[cfg(test)]

@@ -30,6 +30,10 @@ pub(super) struct ClientIo<S> {
     requests: Requests,
     patience: Patience,
     reading: Reading,
+    /// The requests that had begun when `reading` was last settled.
+    begun: usize,
+    /// The task was woken for the timer of an idle connection.
+    woken: bool,
     read_timer: Timer,
     write_timer: Timer,
     linger_timer: Timer,
@@ -53,9 +57,15 @@ impl From<&Limits> for Patience {
     }
 }
 
-/// Counts the requests that a connection is busy with. Their handlers have limits of their own.
+/// Counts the requests of a connection. Their handlers have limits of their own.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Requests(Arc<AtomicUsize>);
+pub(super) struct Requests(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+}
 
 /// One request; ends on drop.
 #[derive(Debug)]
@@ -63,18 +73,22 @@ pub(super) struct Busy(Requests);
 
 impl Requests {
     pub(super) fn begin(&self) -> Busy {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.begun.fetch_add(1, Ordering::Relaxed);
         Busy(self.clone())
     }
 
+    fn begun(&self) -> usize {
+        self.0.begun.load(Ordering::Relaxed)
+    }
+
     fn is_busy(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        self.begun() != self.0.ended.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -101,6 +115,8 @@ impl<S> ClientIo<S> {
             requests,
             patience,
             reading: Reading::Fresh,
+            begun: 0,
+            woken: false,
             read_timer: Timer::default(),
             write_timer: Timer::default(),
             linger_timer: Timer::default(),
@@ -109,15 +125,30 @@ impl<S> ClientIo<S> {
 
     /// Bytes came, or more are waited for.
     fn turn(&mut self, bytes_came: bool) {
+        let begun = self.requests.begun();
         let next = match self.reading {
             _ if self.requests.is_busy() => Reading::Request,
-            Reading::Request => Reading::Idle,
+            // A request was answered, perhaps between two reads.
+            _ if begun != self.begun => Reading::Idle,
             Reading::Idle if bytes_came => Reading::Head,
             same => same,
         };
+        if next != Reading::Request {
+            self.begun = begun;
+        }
         if next != self.reading {
             self.reading = next;
+            self.woken = false;
             self.read_timer.stop();
+        }
+    }
+
+    /// Has the connection read once more after an answer. hyper does not, as it is waiting for bytes already; but
+    /// then no timer would run for the idle connection.
+    fn wake_when_idle(&mut self, context: &Context<'_>) {
+        if self.reading == Reading::Request && !self.requests.is_busy() && !self.woken {
+            self.woken = true;
+            context.waker().wake_by_ref();
         }
     }
 
@@ -189,6 +220,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if flushed.is_ready() {
+            self.wake_when_idle(context);
+        }
         self.check_write(context, flushed)
     }
 
@@ -275,6 +309,20 @@ mod tests {
         let waited = tokio::time::timeout(Duration::from_secs(1000), io.read(&mut byte)).await;
         assert!(waited.is_err(), "a busy connection has no limit");
         drop(busy);
+        let begun = Instant::now();
+        assert_eq!(io.read(&mut byte).await.unwrap(), 0);
+        assert_eq!(begun.elapsed().as_secs(), 75);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_whose_request_came_and_went_between_two_reads_is_idle() {
+        let (_client, server) = duplex(64);
+        let requests = Requests::default();
+        let mut io = ClientIo::new(server, requests.clone(), PATIENCE);
+        let mut byte = [0];
+        let waited = tokio::time::timeout(Duration::from_secs(9), io.read(&mut byte)).await;
+        assert!(waited.is_err());
+        drop(requests.begin());
         let begun = Instant::now();
         assert_eq!(io.read(&mut byte).await.unwrap(), 0);
         assert_eq!(begun.elapsed().as_secs(), 75);

@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::request_log::End;
 use crate::{
-    protocol::anthropic::error::{Error, ErrorDetails, ErrorKind},
+    protocol::anthropic::error::{Error, ErrorKind},
     secret::{self, SecretString},
     upstream,
 };
@@ -44,16 +44,6 @@ impl ApiError {
 
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Error::new(ErrorKind::NotFound, message).into()
-    }
-
-    /// A compressed request body.
-    pub(crate) fn compressed(encoding: &str) -> Self {
-        let mut error = Error::invalid_request(format!(
-            "content-encoding {encoding:?} is not supported for requests; send the body uncompressed"
-        ));
-        let error_code = "request_body_encoding_unsupported";
-        error.details = Some(ErrorDetails { error_code, unsupported: &[] });
-        error.into()
     }
 
     /// The answer to a request whose handler panicked; a bug here. The text of the panic is for the log only.

@@ -5,13 +5,17 @@
 //! is ever held back. Before the first event nothing is answered, so that an early failure still gets a real
 //! status; after it a failure is an `error` event.
 
+mod clock;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream as ByteStream;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::{self, Instant};
 
+pub(crate) use self::clock::Pace;
+use self::clock::{Alarm, Clock};
 use super::{
     error::{ApiError, Mask},
     limits::Slot,
@@ -19,7 +23,6 @@ use super::{
     state::Deadline,
 };
 use crate::{
-    config::limits::Limits,
     protocol::anthropic::{
         error::{Error, ErrorKind},
         stream::Event,
@@ -33,6 +36,8 @@ use crate::{
 pub(crate) struct EventBody<S> {
     /// Gone when the answer is over.
     source: Option<S>,
+    /// The upstream's body after its last event.
+    rest: Option<S>,
     reading: Reading,
     stream: Stream,
     clock: Clock,
@@ -60,32 +65,11 @@ pub(crate) struct Setting {
     pub(crate) slot: Option<Slot>,
 }
 
-/// The limits that concern a stream.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
-    ping: Duration,
-    idle: Duration,
-    data: Duration,
-    max_event_bytes: usize,
-    max_whole_bytes: usize,
-}
-
-impl From<&Limits> for Pace {
-    fn from(limits: &Limits) -> Self {
-        Self {
-            ping: limits.ping_interval,
-            idle: limits.stream_idle_timeout,
-            data: limits.first_byte_timeout,
-            max_event_bytes: limits.max_event_size,
-            max_whole_bytes: limits.max_response_size,
-        }
-    }
-}
-
 /// How long the answer's head waits for the first event of an upstream that has sent its own.
 const COMMIT_AFTER: Duration = Duration::from_secs(10);
-/// How long usage is waited for once the answer is complete. Some servers keep the connection open.
-const FINISH_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long the end of the upstream's body is waited for after its last event. It mostly comes with it.
+const DRAIN_WITHIN: Duration = Duration::from_millis(100);
 
 /// How the upstream's bytes are read.
 enum Reading {
@@ -94,22 +78,6 @@ enum Reading {
     Events(Decoder),
     /// One JSON text, though a stream was asked for.
     Whole(Vec<u8>),
-}
-
-/// When things last happened.
-struct Clock {
-    byte: Instant,
-    data: Instant,
-    sent: Instant,
-    finishing: Option<Instant>,
-}
-
-/// What happens if nothing happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Alarm {
-    Ping,
-    Silent,
-    Finished,
 }
 
 /// What happened.
@@ -128,13 +96,13 @@ where
     /// # Errors
     /// When the answer failed before there was any event: then a status can still be answered.
     pub(crate) async fn begin(source: S, stream: Stream, setting: Setting) -> Result<Self, ApiError> {
-        let now = Instant::now();
         let is_events = setting.media_type == "text/event-stream";
         let mut body = Self {
             source: Some(source),
+            rest: None,
             reading: if is_events { Reading::events(&setting.pace) } else { Reading::Unknown },
             stream,
-            clock: Clock { byte: now, data: now, sent: now, finishing: None },
+            clock: Clock::start(),
             pace: setting.pace,
             stopping: setting.stopping,
             first: None,
@@ -166,14 +134,26 @@ where
         if let Some(first) = self.first.take() {
             return Some(first);
         }
+        self.clock.resume();
         while self.source.is_some() {
             let mut events = Vec::new();
             self.step(&mut events).await;
+            self.take_ready(&mut events);
             if !events.is_empty() {
                 return Some(self.write(events));
             }
         }
+        self.drain().await;
         None
+    }
+
+    /// Reads the upstream's body to its end, so that its connection can serve again. The client has all events.
+    async fn drain(&mut self) {
+        if let Some(rest) = &mut self.rest {
+            let ended = async { while rest.next().await.is_some_and(|piece| piece.is_ok()) {} };
+            time::timeout(DRAIN_WITHIN, ended).await.ok();
+        }
+        self.rest = None;
     }
 
     /// Waits until something happens. Cancelled while it waits, it has done nothing.
@@ -201,6 +181,22 @@ where
             Happening::Stopping => {
                 let ApiError { error, end } = ApiError::stopping();
                 self.fail(error, end, events);
+            }
+        }
+    }
+
+    /// Takes what is there already: the upstream's HTTP chunks come one by one, however many one read of its
+    /// connection brought, and each would cost the client's connection a write.
+    fn take_ready(&mut self, events: &mut Vec<Event>) {
+        while (1..MAX_EVENTS_AT_ONCE).contains(&events.len()) {
+            // A source that is not ready is polled again by `step`, which then wakes this task.
+            let Some(piece) = self.source.as_mut().and_then(|source| source.next().now_or_never()) else {
+                return;
+            };
+            match piece {
+                Some(Ok(bytes)) => self.take(&bytes, events),
+                Some(Err(error)) => self.broke(error, events),
+                None => self.eof(events),
             }
         }
     }
@@ -236,7 +232,9 @@ where
             }
         }
         if self.stream.is_over() {
+            let rest = self.source.take();
             self.end(messages_via_chat::End::Eof, events);
+            self.rest = rest.filter(|_| self.stream.failure().is_none());
         } else if self.stream.is_finishing() {
             self.clock.finishing.get_or_insert(now);
         }
@@ -297,12 +295,14 @@ where
             }
             sse::encode(event.name(), &event, &mut bytes);
         }
-        self.clock.sent = Instant::now();
+        self.clock.hand_over();
         Bytes::from(bytes)
     }
 }
 
 const TYPICAL_EVENT_BYTES: usize = 192;
+/// Of one write to the client.
+const MAX_EVENTS_AT_ONCE: usize = 256;
 
 impl<S> Drop for EventBody<S> {
     /// However it ended: what it cost and what was lost.
@@ -319,30 +319,6 @@ impl<S> Drop for EventBody<S> {
 impl Reading {
     fn events(pace: &Pace) -> Self {
         Self::Events(Decoder::new(pace.max_event_bytes))
-    }
-}
-
-impl Clock {
-    fn next_alarm(&self, pace: &Pace, started: bool) -> (Instant, Alarm) {
-        let silent = (self.byte + pace.idle).min(self.data + pace.data);
-        let mut next = (silent, Alarm::Silent);
-        if let Some(finishing) = self.finishing {
-            next = next.min_by_time((finishing + FINISH_WITHIN, Alarm::Finished));
-        }
-        if started {
-            next = next.min_by_time((self.sent + pace.ping, Alarm::Ping));
-        }
-        next
-    }
-}
-
-trait MinByTime {
-    fn min_by_time(self, other: Self) -> Self;
-}
-
-impl MinByTime for (Instant, Alarm) {
-    fn min_by_time(self, other: Self) -> Self {
-        if other.0 < self.0 { other } else { self }
     }
 }
 

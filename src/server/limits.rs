@@ -17,11 +17,10 @@ use tokio::{
     time,
 };
 
-use super::error::ApiError;
+use super::{content_encoding::ContentEncoding, error::ApiError, request_log::Log};
 use crate::{
     config::limits::Limits,
     protocol::anthropic::error::{Error, ErrorKind},
-    telemetry::field,
 };
 
 /// Places for requests that are translated, and a short queue before them.
@@ -98,18 +97,14 @@ pub(crate) async fn read_body(
     headers: &HeaderMap,
     mut body: Body,
     limits: &Limits,
+    log: &Log,
 ) -> Result<Bytes, ApiError> {
-    if let Some(encoding) = headers.get(header::CONTENT_ENCODING) {
-        let encoding = encoding.to_str().unwrap_or("unknown").trim();
-        if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
-            return Err(ApiError::compressed(encoding));
-        }
-    }
+    let encoding = ContentEncoding::of(headers)?;
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let announced = announced.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced.is_some_and(|length| length > limits.max_request_size) {
-        return Err(too_large(limits));
+        return Err(too_large(limits, log));
     }
     let deadline = time::Instant::now() + limits.body_read_timeout * TOTAL_FACTOR;
     let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0).min(EAGER_BYTES));
@@ -117,13 +112,13 @@ pub(crate) async fn read_body(
         let wait = limits.body_read_timeout.min(deadline - time::Instant::now());
         let frame = match time::timeout(wait, body.frame()).await {
             Err(_) => return Err(too_slow(limits)),
-            Ok(None) => return Ok(bytes.freeze()),
+            Ok(None) => return encoding.decode(bytes.freeze(), limits.max_request_size).await,
             Ok(Some(Err(_))) => return Err(broken_off()),
             Ok(Some(Ok(frame))) => frame,
         };
         let Ok(piece) = frame.into_data() else { continue };
         if piece.len() > limits.max_request_size - bytes.len() {
-            return Err(too_large(limits));
+            return Err(too_large(limits, log));
         }
         bytes.extend_from_slice(&piece);
     }
@@ -134,12 +129,8 @@ const TOTAL_FACTOR: u32 = 10;
 /// Reserved on a client's word; more only for bytes that came.
 const EAGER_BYTES: usize = 64 << 10;
 
-fn too_large(limits: &Limits) -> ApiError {
-    tracing::warn!(
-        { field::SECURITY_EVENT } = "body_too_large",
-        limit_bytes = limits.max_request_size,
-        "request refused"
-    );
+fn too_large(limits: &Limits, log: &Log) -> ApiError {
+    log.security_event("body_too_large", "the body is longer than MAX_REQUEST_SIZE");
     let limit = limits.max_request_size;
     let message =
         format!("the request body is longer than the gateway's limit of {limit} bytes (MAX_REQUEST_SIZE)");
@@ -167,7 +158,7 @@ mod tests {
     async fn read(headers: &HeaderMap, body: &[u8], limit: usize) -> Result<Bytes, u16> {
         let limits = Limits { max_request_size: limit, ..Limits::default() };
         let body = Body::from(body.to_vec());
-        read_body(headers, body, &limits).await.map_err(|failure| failure.error.status)
+        read_body(headers, body, &limits, &Log::for_test()).await.map_err(|failure| failure.error.status)
     }
 
     #[tokio::test]
@@ -179,9 +170,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn compressed_bodies_are_refused_with_the_code_the_sdks_know() {
-        let failure =
-            read_body(&headers("content-encoding", "gzip"), Body::empty(), &Limits::default()).await;
+    async fn encodings_other_than_gzip_are_refused_with_the_code_the_sdks_know() {
+        let failure = read_body(
+            &headers("content-encoding", "br"),
+            Body::empty(),
+            &Limits::default(),
+            &Log::for_test(),
+        )
+        .await;
         let error = failure.unwrap_err().error;
         assert_eq!(error.status, 400);
         assert_eq!(error.details.unwrap().error_code, "request_body_encoding_unsupported");
@@ -191,7 +187,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_stops_arriving_is_given_up() {
         let silent = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
-        let failure = read_body(&HeaderMap::new(), silent, &Limits::default()).await.unwrap_err();
+        let failure =
+            read_body(&HeaderMap::new(), silent, &Limits::default(), &Log::for_test()).await.unwrap_err();
         assert_eq!((failure.error.status, failure.error.kind), (408, ErrorKind::Timeout));
     }
 

@@ -61,6 +61,7 @@ impl End {
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
     id: Arc<str>,
+    peer: Option<SocketAddr>,
     started: Instant,
     notes: Arc<Mutex<Notes>>,
 }
@@ -97,13 +98,13 @@ impl Notes {
 }
 
 impl Log {
-    fn new() -> Self {
-        Self { id: secret::request_id().into(), started: Instant::now(), notes: Arc::default() }
+    fn new(peer: Option<SocketAddr>) -> Self {
+        Self { id: secret::request_id().into(), peer, started: Instant::now(), notes: Arc::default() }
     }
 
     #[cfg(test)]
     pub(crate) fn for_test() -> Self {
-        Self::new()
+        Self::new(None)
     }
 
     /// The request's id.
@@ -114,6 +115,20 @@ impl Log {
     /// Adds to the line.
     pub(crate) fn note(&self, note: impl FnOnce(&mut Notes)) {
         note(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Tells the log of somebody who was refused, and from where and with whose key he came.
+    pub(crate) fn security_event(&self, event: &'static str, reason: &'static str) {
+        let mut client_id = None;
+        self.note(|notes| client_id.clone_from(&notes.client_id));
+        tracing::warn!(
+            { field::SECURITY_EVENT } = event,
+            { field::CLIENT_ADDRESS } = self.peer.map(tracing::field::display),
+            { field::CLIENT_ID } = client_id.as_deref(),
+            { field::REQUEST_ID } = self.id(),
+            reason,
+            "request refused"
+        );
     }
 
     /// Notes that content begins to flow; the first time counts.
@@ -131,7 +146,7 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Gives each request its id, each answer its envelope, and the log its line.
 pub(crate) async fn layer(mut request: Request, next: Next) -> Response {
-    let log = Log::new();
+    let log = Log::new(request.extensions().get::<Peer>().map(|peer| peer.0));
     let line = Line::new(&request, log.clone());
     request.extensions_mut().insert(log.clone());
     let response = next.run(request).await;
@@ -148,7 +163,6 @@ struct Line {
     log: Log,
     method: Method,
     route: Option<String>,
-    peer: Option<SocketAddr>,
     /// The answer was handed over to its end.
     delivered: bool,
 }
@@ -160,7 +174,6 @@ impl Line {
             log,
             method: request.method().clone(),
             route: extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned()),
-            peer: extensions.get::<Peer>().map(|peer| peer.0),
             delivered: false,
         }
     }
@@ -185,7 +198,7 @@ macro_rules! write_line {
             tracing::Level::$level,
             { field::REQUEST_ID } = &*line.log.id,
             { field::CLIENT_ID } = notes.client_id.as_deref(),
-            { field::CLIENT_ADDRESS } = line.peer.map(tracing::field::display),
+            { field::CLIENT_ADDRESS } = line.log.peer.map(tracing::field::display),
             method = line.method.as_str(),
             { field::ROUTE } = line.route.as_deref().unwrap_or("unknown"),
             { field::MODEL_REQUESTED } = notes.model_requested.as_deref(),

@@ -47,13 +47,18 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     if shared.config.server.cors.enabled {
         routes = routes.layer(cors(Arc::clone(&shared)));
     }
+    let routes = routes.layer(from_fn_with_state(Arc::clone(&shared), auth::guard_origin));
+    isolated(routes).with_state(shared)
+}
+
+/// A handler that panics is answered for; every answer has an id, an envelope if it is a failure, and a line in
+/// the log.
+fn isolated<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     routes
-        .layer(from_fn_with_state(Arc::clone(&shared), auth::guard_origin))
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| {
             ApiError::panicked(panic.as_ref()).into_response()
         }))
         .layer(from_fn(request_log::layer))
-        .with_state(shared)
 }
 
 /// Endpoints of Anthropic's that a gateway to chat completions has no answer for. A 501 would be retried.
@@ -121,7 +126,29 @@ pub(crate) fn normalise(request: &mut Request<impl Sized>) {
 
 #[cfg(test)]
 mod tests {
+    use tower::ServiceExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_and_touches_nobody_else() {
+        async fn panic() -> &'static str {
+            panic!("a bug")
+        }
+        let router =
+            isolated(Router::<()>::new().route("/panic", get(panic)).route("/", get(async || "fine")));
+        let ask = async |path: &str| {
+            let request = Request::builder().uri(path).body(axum::body::Body::empty()).unwrap();
+            router.clone().oneshot(request).await.unwrap()
+        };
+        let answer = ask("/panic").await;
+        assert_eq!(answer.status(), 500);
+        assert!(answer.headers().contains_key("request-id"));
+        let body = axum::body::to_bytes(answer.into_body(), 1000).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(body.contains("api_error") && !body.contains("a bug"), "{body}");
+        assert_eq!(ask("/").await.status(), 200);
+    }
 
     fn check(path: &str, expected: &str) {
         let mut request = Request::builder().uri(path).body(()).unwrap();

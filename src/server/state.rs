@@ -14,7 +14,7 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use super::limits::Slots;
 use crate::{
     config::Config,
-    upstream::{self, Upstream},
+    upstream::{self, Listing, Upstream},
 };
 
 /// What all requests share.
@@ -115,7 +115,10 @@ impl Health {
             return Some(finding);
         }
         match upstream.list_models(None, PATIENCE).await {
-            Ok(listing) => self.note_status(if listing.status == 501 { 404 } else { listing.status }),
+            // Some servers have no list; some have no use for a request without a client's key. Both are there.
+            Ok(Listing { status: 501, .. }) => self.note_status(404),
+            Ok(Listing { status: 401, .. }) if upstream.settings().api_key.is_none() => self.note_status(403),
+            Ok(listing) => self.note_status(listing.status),
             Err(error) => self.note_error(&error),
         }
         self.last()

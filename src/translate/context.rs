@@ -20,10 +20,14 @@ pub struct Context {
     pub(crate) one_tool_call: bool,
     /// Thinking is not to be shown (`display: "omitted"`).
     pub(crate) omit_thinking: bool,
+    /// The upstream takes its reasoning back, so what is not shown must be carried in the signature.
+    pub(crate) carry_reasoning: bool,
     /// `<think>…</think>` in visible text is reasoning.
     pub(crate) think_tags: bool,
-    /// The texts that may end the answer; `None` when the request is not known.
+    /// The texts that may end the answer; `None` when the request is not known, and any text may be one.
     pub(crate) stop_sequences: Option<Vec<String>>,
+    /// They are searched for in the answer, because the upstream was not asked to.
+    pub(crate) scan_for_stop: bool,
     /// A body that ends without any mark still counts as complete.
     pub(crate) lenient_eof: bool,
     /// Estimated input tokens, for `message_start` and for upstreams that report no usage.

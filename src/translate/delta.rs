@@ -2,9 +2,10 @@
 
 use crate::protocol::anthropic::response::Usage;
 use crate::translate::report::Loss;
+use serde_json::value::RawValue;
 
 /// One step of an answer, in whatever dialect the upstream said it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Delta {
     /// The answer begins.
     Start,
@@ -22,6 +23,8 @@ pub(crate) enum Delta {
         id: Option<String>,
         /// The upstream's name of the tool.
         name: String,
+        /// What must come back with this call in the next turn.
+        extra: Option<Box<RawValue>>,
     },
     /// A piece of a call's arguments. Pieces of several calls may alternate.
     ToolArguments {

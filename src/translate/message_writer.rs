@@ -28,6 +28,8 @@ pub(crate) struct MessageWriter {
     next_index: u32,
     calls: Vec<Call>,
     queue: VecDeque<Queued>,
+    /// The open block is thinking and has its signature, so nothing may be added to it.
+    signed: bool,
 }
 
 /// The open block.
@@ -43,7 +45,10 @@ enum Block {
 #[derive(Debug)]
 enum Queued {
     Text(String),
-    Thinking(String),
+    Thinking {
+        text: String,
+        signature: Option<String>,
+    },
     /// The call of that number.
     Tool(usize),
 }
@@ -91,17 +96,23 @@ impl MessageWriter {
         }
     }
 
-    /// Thinking.
+    /// Thinking; an empty text opens a block that shows nothing.
     pub(crate) fn thinking(&mut self, text: String, events: &mut Vec<Event>) {
-        if text.is_empty() {
-            return;
-        }
         if self.is_free() {
             self.write_thinking(text, events);
-        } else if let Some(Queued::Thinking(waiting)) = self.queue.back_mut() {
+        } else if let Some(Queued::Thinking { text: waiting, signature: None }) = self.queue.back_mut() {
             waiting.push_str(&text);
         } else {
-            self.queue.push_back(Queued::Thinking(text));
+            self.queue.push_back(Queued::Thinking { text, signature: None });
+        }
+    }
+
+    /// The signature of the thinking that came last; more thinking begins a new block.
+    pub(crate) fn signature(&mut self, signature: String, events: &mut Vec<Event>) {
+        if let Some(Queued::Thinking { signature: waiting, .. }) = self.queue.back_mut() {
+            *waiting = Some(signature);
+        } else if self.queue.is_empty() && self.open == Some(Block::Thinking) {
+            self.write_signature(signature, events);
         }
     }
 
@@ -199,7 +210,12 @@ impl MessageWriter {
     fn write_queued(&mut self, queued: Queued, report: &mut Report, events: &mut Vec<Event>) {
         match queued {
             Queued::Text(text) => self.write_text(text, events),
-            Queued::Thinking(text) => self.write_thinking(text, events),
+            Queued::Thinking { text, signature } => {
+                self.write_thinking(text, events);
+                if let Some(signature) = signature {
+                    self.write_signature(signature, events);
+                }
+            }
             Queued::Tool(number) => {
                 self.open_tool(number, events);
                 let waiting = self.calls.get_mut(number).map(|call| mem::take(&mut call.waiting));
@@ -216,11 +232,18 @@ impl MessageWriter {
     }
 
     fn write_thinking(&mut self, thinking: String, events: &mut Vec<Event>) {
-        if self.open != Some(Block::Thinking) {
+        if self.open != Some(Block::Thinking) || self.signed {
             let block = ContentBlock::Thinking { thinking: String::new(), signature: String::new() };
             self.open_block(Block::Thinking, block, events);
         }
-        self.delta(BlockDelta::ThinkingDelta { thinking }, events);
+        if !thinking.is_empty() {
+            self.delta(BlockDelta::ThinkingDelta { thinking }, events);
+        }
+    }
+
+    fn write_signature(&mut self, signature: String, events: &mut Vec<Event>) {
+        self.signed = true;
+        self.delta(BlockDelta::SignatureDelta { signature }, events);
     }
 
     fn open_tool(&mut self, number: usize, events: &mut Vec<Event>) {
@@ -317,6 +340,7 @@ impl MessageWriter {
     fn open_block(&mut self, block: Block, content_block: ContentBlock, events: &mut Vec<Event>) {
         self.close_block(events);
         self.open = Some(block);
+        self.signed = false;
         events.push(Event::ContentBlockStart { index: self.next_index, content_block });
         self.next_index += 1;
     }

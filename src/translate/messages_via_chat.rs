@@ -4,29 +4,51 @@
 //!
 //! | Messages | chat completions | where |
 //! |---|---|---|
-//! | `model` | the upstream's name of it | [`request`] |
-//! | `max_tokens` | `max_tokens` or `max_completion_tokens`, clamped to the route's limit | [`request`] |
+//! | `model` | the upstream's name of it | [`request()`] |
+//! | `max_tokens` | `max_tokens` or `max_completion_tokens`, clamped to the route's limit | [`request()`] |
 //! | `system`, messages of role `system` | by `system_mode`: `system`, `developer`, folded, hoisted | `request/system.rs` |
 //! | `messages`, `tool_use`, `tool_result` | messages, `tool_calls`, `tool` messages | `request/conversation.rs` |
 //! | `image`, `document`, `search_result` … | parts: `text`, `image_url`, `file` | `request/blocks.rs` |
-//! | `thinking` blocks | `reasoning_content` or `reasoning` where the upstream takes it back, else ignored | `request/conversation.rs` |
+//! | `thinking` blocks | `reasoning_content` or `reasoning` where the upstream takes it back, else ignored | `request/conversation/assistant.rs` |
 //! | `tools`, `tool_choice`, `disable_parallel_tool_use` | `tools`, `tool_choice`, `parallel_tool_calls` | `request/tools.rs` |
 //! | `thinking`, `output_config.effort` | `reasoning_effort`, `reasoning`, `thinking`, `chat_template_kwargs` | `request/reasoning.rs` |
-//! | `output_config.format` | `response_format` | [`request`] |
-//! | `stop_sequences` | `stop`: the first four; the rest is reported | [`request`] |
-//! | `temperature`, `top_p`, `top_k` | the same, where the upstream takes them | [`request`] |
-//! | `stream` | `stream`, `stream_options.include_usage` | [`request`] |
-//! | `metadata.user_id` | `safety_identifier`, hashed | [`request`] |
-//! | `cache_control`, `context_management`, `diagnostics` … | hints: ignored | [`request`] |
-//! | `thread`, `mcp_servers`, `compaction`, skills, stored files | refused | [`request`] |
+//! | `output_config.format` | `response_format` | [`request()`] |
+//! | `stop_sequences` | searched for in the answer; or `stop`: the first four, the rest is reported | [`request()`], `stop_scan.rs` |
+//! | `temperature`, `top_p`, `top_k` | the same, where the upstream takes them | [`request()`] |
+//! | `stream` | `stream`, `stream_options.include_usage` | [`request()`] |
+//! | `metadata.user_id` | `safety_identifier`, hashed | [`request()`] |
+//! | `cache_control`, `context_management`, `diagnostics` … | hints: ignored | [`request()`] |
+//! | `thread`, `mcp_servers`, `compaction`, skills, stored files | refused | [`request()`] |
 //! | unknown members | dropped and reported | everywhere |
 //!
 //! The full table with its reasons is protocol.md §2 of the design; a member that is not listed here and not
 //! known to the types is reported as unknown.
 //!
+//! ```
+//! use aiapiproxy::protocol::anthropic::request::Request;
+//! use aiapiproxy::translate::{Options, StopSequences, messages_via_chat, quirks::Preset};
+//!
+//! let body = br#"{"model":"claude-sonnet-5","max_tokens":9,"top_k":3,"messages":[{"role":"user","content":"hi"}]}"#;
+//! let options = Options {
+//!     quirks: Preset::Generic.quirks(),
+//!     upstream: "local".to_owned(),
+//!     model: "qwen3".to_owned(),
+//!     max_output_tokens: None,
+//!     stop_sequences: StopSequences::Answer,
+//!     session: None,
+//! };
+//! let translated = messages_via_chat::request(Request::parse(body)?, &options)?;
+//! assert_eq!(
+//!     serde_json::to_string(&translated.body).unwrap(),
+//!     r#"{"model":"qwen3","messages":[{"role":"user","content":"hi"}],"max_tokens":9}"#
+//! );
+//! assert_eq!(translated.report.header().as_deref(), Some("top_k"));
+//! # Ok::<(), aiapiproxy::protocol::anthropic::error::Error>(())
+//! ```
+//!
 //! # What becomes of an answer
 //!
-//! Chunks, and whole completions read as one chunk, go through [`reader`](self) into deltas, and through the
+//! Chunks, and whole completions read as one chunk, go through `reader.rs` into deltas, and through the
 //! message writer into events; a whole answer is their fold. So both ways give the same message.
 
 mod error;
@@ -37,6 +59,9 @@ mod stop_reason;
 mod stream;
 mod usage;
 mod whole;
+
+/// The name of the dialect in signatures.
+const DIALECT: &str = "chat";
 
 pub use error::{UpstreamAnswer, error};
 pub use request::{Translated, request};

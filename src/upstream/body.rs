@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use futures_core::Stream;
 use futures_util::StreamExt as _;
 use http_body::Body as _;
@@ -45,7 +45,16 @@ impl Body {
         self.read(limit, idle).await.0
     }
 
-    async fn read(mut self, limit: usize, idle: Duration) -> (Bytes, End) {
+    /// A byte order mark at the beginning is no part of the text, and JSON parsers refuse it.
+    async fn read(self, limit: usize, idle: Duration) -> (Bytes, End) {
+        let (mut bytes, end) = self.read_all(limit, idle).await;
+        if bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.advance(BYTE_ORDER_MARK.len());
+        }
+        (bytes, end)
+    }
+
+    async fn read_all(mut self, limit: usize, idle: Duration) -> (Bytes, End) {
         let mut bytes = BytesMut::new();
         loop {
             match time::timeout(idle, self.next()).await {
@@ -66,6 +75,9 @@ impl Body {
         }
     }
 }
+
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 enum End {
     Whole,

@@ -177,8 +177,14 @@ fn died(error: &reqwest::Error) -> bool {
         || gone.next().is_some()
 }
 
+/// The kinds of all IO errors, the outermost first. An IO error that wraps another hides it from `source`.
 fn io_kinds(error: &reqwest::Error) -> impl Iterator<Item = io::ErrorKind> {
-    chain(error).filter_map(|it| it.downcast_ref::<io::Error>()).map(io::Error::kind)
+    let outer = chain(error).filter_map(|it| it.downcast_ref::<io::Error>());
+    outer.flat_map(|error| std::iter::successors(Some(error), |&error| inner(error))).map(io::Error::kind)
+}
+
+fn inner(error: &io::Error) -> Option<&io::Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 fn chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {

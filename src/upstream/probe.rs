@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::{Error, Listing, Upstream, request};
 use crate::{
-    config::Config,
+    config::{Config, server::Auth},
     translate::quirks::{Preset, needs_responses},
 };
 
@@ -101,7 +101,9 @@ pub async fn run(config: &Config, options: Options, on_step: impl FnMut(&Step)) 
         }
     };
     if reach::all(&upstream, config.limits.connect_timeout, &mut steps).await {
-        let listing = key(&upstream, &mut steps).await;
+        // Without a key of its own the gateway has none to check.
+        let by_clients = config.server.auth == Auth::Passthrough && settings.api_key.is_none();
+        let listing = key(&upstream, by_clients, &mut steps).await;
         let models = config.models.upstream_models();
         if models.is_empty() {
             let trial = Trial::start("model", "all".to_owned());
@@ -109,7 +111,7 @@ pub async fn run(config: &Config, options: Options, on_step: impl FnMut(&Step)) 
         }
         for model in models {
             steps.add(model_step(config, listing.as_ref(), model));
-            if options.complete && Verdict::of(&steps.done) != Verdict::KeyRefused {
+            if options.complete && !by_clients && Verdict::of(&steps.done) != Verdict::KeyRefused {
                 steps.add(completion::whole(&upstream, model).await);
                 steps.add(completion::stream(&upstream, model).await);
             }
@@ -170,7 +172,11 @@ impl Trial {
 }
 
 /// The key, by asking for the models. `None` when there is no list.
-async fn key<F: FnMut(&Step)>(upstream: &Upstream, steps: &mut Steps<F>) -> Option<Listing> {
+async fn key<F: FnMut(&Step)>(
+    upstream: &Upstream,
+    by_clients: bool,
+    steps: &mut Steps<F>,
+) -> Option<Listing> {
     let settings = upstream.settings();
     let trial = Trial::start("key", request::url(settings, super::Endpoint::Models).to_string());
     let listing = match upstream.list_models(None, LIST_PATIENCE).await {
@@ -184,12 +190,15 @@ async fn key<F: FnMut(&Step)>(upstream: &Upstream, steps: &mut Steps<F>) -> Opti
     let key = origin.unwrap_or_else(|| "no key is configured, and the request without one".to_owned());
     let step = match (listing.status, &listing.ids) {
         (200, Some(ids)) => trial.ok(Some(format!("{} models listed", ids.len()))),
+        (401 | 403, _) if by_clients => trial.skipped("keys come from clients (auth = \"passthrough\")"),
         (401 | 403, _) => trial.failed(
             Failure::KeyRefused,
             format!("{key} was refused with {}", listing.status),
             Some("set OPENAI_API_KEY to a key of this upstream"),
         ),
-        (200 | 404 | 405 | 501, _) => trial.skipped("the upstream has no list of models to ask for"),
+        (200 | 404 | 405 | 501, _) => trial.skipped(
+            "there is no list of models at this URL; if the base URL lacks its /v1, requests will fail too",
+        ),
         (status, _) => {
             trial.failed(Failure::Other, format!("the list of models was answered with {status}"), None)
         }
@@ -202,14 +211,11 @@ async fn key<F: FnMut(&Step)>(upstream: &Upstream, steps: &mut Steps<F>) -> Opti
 fn model_step(config: &Config, listing: Option<&Listing>, model: &str) -> Step {
     let trial = Trial::start("model", model.to_owned());
     let quirks = &config.upstream.quirks;
-    let Some(listing) = listing else {
-        return trial.skipped("there is no list of models to compare with");
+    // Azure lists models, not the deployments that are called; Ollama leaves `:latest` out of names.
+    let is_missing = |listing: &Listing| {
+        quirks.preset != Preset::Azure && !listing.has(model) && !listing.has(&format!("{model}:latest"))
     };
-    if !listing.has(model) {
-        // Azure lists models, not the deployments that are called; Ollama leaves `:latest` out of names.
-        if quirks.preset == Preset::Azure || listing.has(&format!("{model}:latest")) {
-            return trial.ok(None);
-        }
+    if listing.is_some_and(is_missing) {
         let cause = "the upstream does not list this model".to_owned();
         return trial.failed(
             Failure::Other,
@@ -223,6 +229,9 @@ fn model_step(config: &Config, listing: Option<&Listing>, model: &str) -> Step {
             Some("this model refuses tools on chat completions, so agents cannot use it".to_owned()),
             Some("map to another model, such as gpt-5.3 or gpt-4.1".to_owned()),
         );
+    }
+    if listing.is_none() {
+        return trial.skipped("there is no list of models to compare with");
     }
     trial.ok(None)
 }
@@ -256,5 +265,6 @@ mod tests {
         assert_eq!(model_step(&config, Some(&listing), "gpt-4.1").outcome, Outcome::Ok);
         assert_eq!(model_step(&config, Some(&listing), "gpt-x").outcome, Outcome::Failed(Failure::Other));
         assert_eq!(model_step(&config, None, "gpt-x").outcome, Outcome::Skipped);
+        assert_eq!(model_step(&config, None, "gpt-6-sol").outcome, Outcome::Warned);
     }
 }

@@ -140,12 +140,15 @@ fn the_build_context_holds_what_the_build_reads_and_nothing_else() {
     }
 }
 
-/// The files that sources include at compile time, from the package's root.
+/// The files that sources include at compile time, tests left out, from the package's root.
 fn included_files() -> Vec<String> {
     let (mut folders, mut found) = (vec![root().join("src")], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
+            if path.file_name().is_some_and(|name| name == "tests") {
+                continue;
+            }
             if path.is_dir() {
                 folders.push(path);
                 continue;

@@ -64,8 +64,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("color_eyre", &["cli", "main"]),
     ("toml", &["config"]),
     ("directories", &["config"]),
-    ("dotenvy", &["config"]),
-    ("tracing_subscriber", &["telemetry"]),
+    ("tracing_subscriber", &["config", "telemetry"]),
 ];
 
 /// The only file that reads the environment.

@@ -21,11 +21,56 @@ mod support_selftest;
 // Does each module of src/ name only modules on lower floors, and is each file short enough to be read?
 mod floors;
 
+// The command line: manners, conversion of files and pipes, the mapping of models, the steps to the upstream.
+mod check;
+mod config;
+mod convert;
+mod convert_stream;
+mod help;
+mod models;
+mod serve_start;
+
+// Does reasoning come back to the upstream that thought it?
+mod reasoning_round_trip;
+
+// Does README.md tell the truth? Its commands are run, its tables compared.
+mod readme;
+
 // Are completions/ and man/ what the model of the command line says?
 mod generated;
 
 // Do the Dockerfile, the compose file and their like say what they must?
 mod deployment;
+
+// `serve`: what the upstream sees of a request, and the client of a whole answer.
+mod serve_messages;
+
+// `serve`: streams, event by event, through every fault of the upstream and the client's patience.
+mod serve_stream;
+
+// `serve`: failures of the upstream, as the client is told of them, and what is tried again.
+mod serve_errors;
+
+// `serve`: who may call, by key, by name, from which web page, on which port.
+mod serve_auth;
+
+// `serve`: how much is let in, of which kind, and how many at once.
+mod serve_limits;
+
+// `serve`: how it stops.
+mod serve_shutdown;
+
+// `serve`: the list of models.
+mod serve_models;
+
+// `serve`: health, the front door, and paths that nobody serves.
+mod serve_health;
+
+// `serve`: its configuration, in all layers and with all mistakes.
+mod serve_config;
+
+// `serve`: what it logs, and what it never logs.
+mod serve_logs;
 
 // What becomes of requests, answers, streams and errors, case by case, with everything that is lost?
 mod translate_golden;

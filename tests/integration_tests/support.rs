@@ -38,6 +38,7 @@ pub mod bodies;
 pub mod golden;
 pub mod http;
 pub mod program;
+pub mod serving;
 pub mod sse;
 pub mod sse_rules;
 pub mod upstream;

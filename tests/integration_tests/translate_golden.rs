@@ -160,6 +160,7 @@ fn options(case: &Case) -> Options {
         upstream: "up".to_owned(),
         model: text("model").unwrap_or_else(|| "upstream-model".to_owned()),
         max_output_tokens: said["max_output_tokens"].as_u64(),
+        stop_sequences: aiapiproxy::translate::StopSequences::Upstream,
         session: text("session"),
     }
 }

@@ -33,11 +33,11 @@ pub(super) fn run(
         progress.advance(line.len() as u64 + 1);
         let document = without_mark(&line, number);
         if !document.trim_ascii().is_empty() {
-            match convert(document, input.name(), number, wish, settings, &mut losses)? {
+            match convert(document, number, wish, settings, &mut losses)? {
                 Ok(text) => sink.write(&text)?,
                 Err(failure) => {
                     failed += 1;
-                    progress.note(&format!("{ERROR}error:{ERROR:#} line {number}: {}", failure.one_line()));
+                    progress.note(&format!("{ERROR}error:{ERROR:#} {}", failure.one_line()));
                 }
             }
         }
@@ -55,13 +55,13 @@ pub(super) fn run(
 /// The inner failure is the line's; the outer one ends the program.
 fn convert(
     document: &[u8],
-    name: &str,
     number: u64,
     wish: Wish,
     settings: &Settings,
     losses: &mut Losses,
 ) -> Result<Result<Vec<u8>, Failure>> {
-    let Converted { text, report } = match document::convert(document, name, wish, settings) {
+    let name = format!("line {number}");
+    let Converted { text, report } = match document::convert(document, &name, wish, settings) {
         Ok(converted) => converted,
         // A wish that no line can satisfy is no fault of this line.
         Err(failure) if failure.exit() != Exit::BadData => return Err(failure.into()),
@@ -69,7 +69,7 @@ fn convert(
     };
     losses.list(&report, Some(number))?;
     if let Some(refusal) = losses.refusal(&report) {
-        return Ok(Err(refusal));
+        return Ok(Err(bad_data(format!("{name}: {}", refusal.one_line()))));
     }
     Ok(text.laid_out(false))
 }

@@ -11,7 +11,7 @@ use crate::{
     protocol::anthropic::{error::Error, request::Request},
     secret::mask_keys,
     translate::{
-        Options,
+        Options, StopSequences,
         context::Context,
         messages_via_chat,
         quirks::{Preset, Quirks},
@@ -40,7 +40,7 @@ impl Settings {
         let generic = Preset::Generic;
         let mut settings = Self {
             quirks: generic.quirks(),
-            upstream: "upstream".to_owned(),
+            upstream: "the upstream".to_owned(),
             models: ModelMap::default(),
             max_output_tokens: None,
             model: args.model.clone(),
@@ -76,6 +76,7 @@ impl Settings {
             upstream: self.upstream.clone(),
             model: self.model.clone().unwrap_or_else(mapped),
             max_output_tokens: self.max_output_tokens,
+            stop_sequences: StopSequences::Upstream,
             session: None,
         }
     }
@@ -88,6 +89,8 @@ impl Settings {
                 requested_model: stated.clone().unwrap_or_else(|| "unknown".to_owned()),
                 upstream: self.upstream.clone(),
                 upstream_model: stated.unwrap_or_else(|| "unknown".to_owned()),
+                // Where the upstream is not known to name what matched, other words stand in that place.
+                stop_sequences: (!self.quirks.reports_stop).then(Vec::new),
                 think_tags: self.quirks.think_tags,
                 lenient_eof: self.quirks.lenient_eof,
                 ..Context::default()

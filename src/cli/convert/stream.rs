@@ -51,17 +51,22 @@ pub(super) fn run(
         aggregate: wish.aggregate.then(MessageFold::default),
     };
     if shape == Shape::Document {
-        conversion.whole(&input.read_document()?)?;
-        output.take(&mut conversion.events, input)?;
+        let document = input.read_document()?;
+        if document.trim_ascii().is_empty() {
+            return Err(bad_data(format!("{} is empty", input.name())).into());
+        }
+        conversion.whole(&document)?;
+        output.take(&mut conversion, input)?;
     } else {
         read_events(input, &mut conversion, &mut output)?;
     }
     conversion.finish(End::Eof)?;
-    output.take(&mut conversion.events, input)?;
+    output.take(&mut conversion, input)?;
     output.finish(conversion, input, losses, pretty)
 }
 
 fn read_events(input: &mut Input, conversion: &mut Conversion<'_>, output: &mut Output<'_>) -> Result<()> {
+    let name = input.name().to_owned();
     let mut decoder = Decoder::new(Limits::default().max_event_size);
     loop {
         let bytes = match input.more() {
@@ -70,28 +75,28 @@ fn read_events(input: &mut Input, conversion: &mut Conversion<'_>, output: &mut 
                 // What was read so far ends as a stream must; why it ends is told on stderr.
                 conversion
                     .finish(End::Failed(Error::new(ErrorKind::Api, "the input could not be read on")))?;
-                output.take(&mut conversion.events, input)?;
+                output.take(conversion, input)?;
                 return Err(error);
             }
         };
-        if bytes.is_empty() {
-            let mut refusal = Ok(());
-            decoder.finish(|event| refusal = conversion.push(&event));
-            return Ok(refusal?);
-        }
-        let count = bytes.len();
-        let mut refusal = Ok(());
-        let decoded = decoder.push(bytes, |event| {
-            if refusal.is_ok() {
-                refusal = conversion.push(&event);
+        let (count, mut taken) = (bytes.len(), Ok(()));
+        let take = |event: sse::Event<'_>| {
+            if taken.is_ok() {
+                // Folded one by one, so that the event that breaks the stream can be named.
+                taken = conversion.push(&event).and_then(|()| output.fold(conversion, &name));
             }
-        });
+        };
+        if count == 0 {
+            decoder.finish(take);
+            return Ok(taken?);
+        }
+        let decoded = decoder.push(bytes, take);
         input.consume(count);
-        refusal?;
+        taken?;
         if let Err(error) = decoded {
             return Ok(conversion.finish(End::Failed(Error::new(ErrorKind::Api, error.to_string())))?);
         }
-        output.take(&mut conversion.events, input)?;
+        output.take(conversion, input)?;
         if conversion.is_over() {
             return Ok(());
         }
@@ -107,6 +112,8 @@ struct Conversion<'a> {
     events: Vec<Event>,
     /// Events of the input so far.
     count: u64,
+    /// The event that ended the translation.
+    failed_at: Option<u64>,
 }
 
 enum By {
@@ -120,7 +127,7 @@ enum By {
 
 impl<'a> Conversion<'a> {
     fn new(wish: Wish, settings: &'a Settings) -> Self {
-        Self { wish, settings, by: By::Undecided, events: Vec::new(), count: 0 }
+        Self { wish, settings, by: By::Undecided, events: Vec::new(), count: 0, failed_at: None }
     }
 
     fn push(&mut self, event: &sse::Event<'_>) -> Result<(), Failure> {
@@ -130,7 +137,12 @@ impl<'a> Conversion<'a> {
         }
         match &mut self.by {
             By::Undecided => {}
-            By::Chunks(stream) => stream.push(event, &mut self.events),
+            By::Chunks(stream) => {
+                stream.push(event, &mut self.events);
+                if stream.failure().is_some() {
+                    self.failed_at.get_or_insert(self.count);
+                }
+            }
             By::Messages(report) => match serde_json::from_str(&event.data) {
                 Ok(event) => self.events.push(event),
                 // The SDKs skip events that they do not know, and so does this.
@@ -185,11 +197,11 @@ impl<'a> Conversion<'a> {
         matches!(&self.by, By::Chunks(stream) if stream.is_over())
     }
 
-    fn failure(&self) -> Option<&Error> {
-        match &self.by {
-            By::Chunks(stream) => stream.failure(),
-            By::Undecided | By::Messages(_) => None,
-        }
+    /// Why the translation failed, and at which event if not at the end.
+    fn failure(&self, name: &str) -> Option<Failure> {
+        let By::Chunks(stream) = &self.by else { return None };
+        let place = self.failed_at.map_or_else(|| name.to_owned(), |number| at_event(name, number));
+        stream.failure().map(|error| refused(&place, error))
     }
 
     fn into_report(self) -> Report {
@@ -199,6 +211,11 @@ impl<'a> Conversion<'a> {
             By::Undecided => Report::default(),
         }
     }
+}
+
+/// Where in the input a failure is; events count from 1.
+fn at_event(name: &str, number: u64) -> String {
+    format!("{name}: event {number}")
 }
 
 /// An event whose type this program does not know.
@@ -226,14 +243,19 @@ struct Output<'a> {
 }
 
 impl Output<'_> {
-    /// Writes what there is, so that the reader has it before the next read.
-    fn take(&mut self, events: &mut Vec<Event>, input: &Input) -> Result<()> {
-        if let Some(fold) = &mut self.aggregate {
-            for event in events.drain(..) {
-                fold.push(event).map_err(|error| refused(input.name(), &error))?;
-            }
-            return Ok(());
+    /// Folds what there is, if one message is wanted.
+    fn fold(&mut self, conversion: &mut Conversion<'_>, name: &str) -> Result<(), Failure> {
+        let Some(fold) = &mut self.aggregate else { return Ok(()) };
+        for event in conversion.events.drain(..) {
+            fold.push(event).map_err(|error| refused(&at_event(name, conversion.count), &error))?;
         }
+        Ok(())
+    }
+
+    /// Writes what there is, so that the reader has it before the next read.
+    fn take(&mut self, conversion: &mut Conversion<'_>, input: &Input) -> Result<()> {
+        self.fold(conversion, input.name())?;
+        let events = &mut conversion.events;
         if events.is_empty() {
             return Ok(());
         }
@@ -257,7 +279,7 @@ impl Output<'_> {
         mut losses: Losses,
         pretty: bool,
     ) -> Result<Exit> {
-        let failure = conversion.failure().map(|error| refused(input.name(), error));
+        let failure = conversion.failure(input.name());
         let mut report = conversion.into_report();
         let message = match (self.aggregate, &failure) {
             (Some(fold), None) => {

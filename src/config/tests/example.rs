@@ -67,7 +67,7 @@ fn the_examples_are_valid_but_for_the_three_ways_to_give_a_key() {
     let config = machine.load().config;
     assert_eq!(config.upstream.quirks, Preset::OpenAi.quirks());
     assert_eq!(config.server.client_keys.iter().count(), 2);
-    assert_eq!(config.models.resolve("claude-3-5-haiku-latest").rule.to_string(), "glob claude-*-haiku*");
+    assert_eq!(config.models.resolve("claude-3-5-haiku-latest").rule.to_string(), "glob claude-*haiku*");
     assert!(machine.sources.config_file.is_none());
 }
 

@@ -1,6 +1,6 @@
 //! Content blocks of a request: what a message, a system prompt or a tool result is made of.
 
-use super::request::CacheControl;
+use super::request::{CacheControl, ToolChange};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -103,9 +103,9 @@ pub enum BlockKind {
         tool_name: String,
     },
     /// A tool added in the middle of the conversation (system messages).
-    ToolAddition,
+    ToolAddition(ToolChange),
     /// A tool removed in the middle of the conversation (system messages).
-    ToolRemoval,
+    ToolRemoval(ToolChange),
     /// The summary of an earlier part of the conversation.
     Compaction {
         /// The summary; `None` when nothing was summarised.
@@ -203,7 +203,6 @@ impl<'de> Deserialize<'de> for Content {
 
 object! {
     /// Every member that some kind of block has.
-    #[expect(dead_code, reason = "members without meaning for another model are known but never read")]
     struct WireBlock {
         required kind: String = "type",
         optional text: String = "text",
@@ -233,7 +232,7 @@ object! {
         optional encrypted_content: IgnoredAny = "encrypted_content",
         optional page_age: IgnoredAny = "page_age",
         optional return_code: IgnoredAny = "return_code",
-        optional tool: IgnoredAny = "tool",
+        optional tool: ToolChange = "tool",
         optional tool_changes: Vec<IgnoredAny> = "tool_changes",
     }
 }
@@ -297,8 +296,8 @@ impl WireBlock {
             "tool_reference" => {
                 BlockKind::ToolReference { tool_name: required(self.tool_name.take(), "tool_name")? }
             }
-            "tool_addition" => BlockKind::ToolAddition,
-            "tool_removal" => BlockKind::ToolRemoval,
+            "tool_addition" => BlockKind::ToolAddition(required(self.tool.take(), "tool")?),
+            "tool_removal" => BlockKind::ToolRemoval(required(self.tool.take(), "tool")?),
             "compaction" => {
                 self.signature = None;
                 BlockKind::Compaction {

@@ -255,6 +255,39 @@ object! {
     }
 }
 
+/// The tool that a `tool_addition` or `tool_removal` is about.
+#[derive(Debug, Clone)]
+pub enum ToolChange {
+    /// One that is defined elsewhere, by its name.
+    Reference(String),
+    /// One that is defined here; `None` once it has been taken.
+    Definition(Option<Box<Tool>>),
+    /// One of an MCP server; the kind of reference.
+    Other(String),
+}
+
+#[derive(Deserialize)]
+struct ToolChangeMembers {
+    #[serde(rename = "type")]
+    kind: String,
+    name: Option<String>,
+    definition: Option<Tool>,
+}
+
+impl<'de> Deserialize<'de> for ToolChange {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error as _;
+        let members = ToolChangeMembers::deserialize(deserializer)?;
+        match (members.kind.as_str(), members.name, members.definition) {
+            ("tool_reference", Some(name), _) => Ok(Self::Reference(name)),
+            ("tool_reference", None, _) => Err(D::Error::missing_field("name")),
+            ("tool_definition", _, Some(tool)) => Ok(Self::Definition(Some(Box::new(tool)))),
+            ("tool_definition", _, None) => Err(D::Error::missing_field("definition")),
+            _ => Ok(Self::Other(members.kind)),
+        }
+    }
+}
+
 object! {
     /// Whether and which tool must be used.
     pub struct ToolChoice {

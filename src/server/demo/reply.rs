@@ -148,16 +148,29 @@ fn text_of(message: &Value) -> String {
     }
 }
 
+/// The text outside of reminders, which may hold others. Where they do not end as they begin, only what stands
+/// before the first and after the last of them is surely none.
 fn without_reminders(text: &str) -> String {
     const OPEN: &str = "<system-reminder>";
     const CLOSE: &str = "</system-reminder>";
     let mut kept = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once(OPEN) {
-        kept.push_str(before);
-        rest = after.split_once(CLOSE).map_or("", |(_, after)| after);
+    let mut depth = 0_usize;
+    for piece in text.split_inclusive('>') {
+        let (words, tag) = match (piece.strip_suffix(OPEN), piece.strip_suffix(CLOSE)) {
+            (Some(words), _) => (words, 1),
+            (None, Some(words)) => (words, -1),
+            (None, None) => (piece, 0),
+        };
+        if depth == 0 {
+            kept.push_str(words);
+        }
+        depth = depth.saturating_add_signed(tag);
     }
-    kept.push_str(rest);
+    if depth > 0 {
+        let before = text.split_once(OPEN).map_or("", |(before, _)| before);
+        let after = text.rsplit_once(CLOSE).map_or("", |(_, after)| after);
+        kept = format!("{before}{after}");
+    }
     kept.trim().to_owned()
 }
 
@@ -248,6 +261,19 @@ mod tests {
         let mut none = asked("use a tool");
         none["tool_choice"] = json!("none");
         assert!(matches!(reply(&none), Reply::Text { .. }));
+    }
+
+    #[test]
+    fn reminders_are_cut_out_nested_or_broken() {
+        for (text, expected) in [
+            ("a <system-reminder>x</system-reminder>b", "a b"),
+            ("<system-reminder>x <system-reminder>y</system-reminder> z</system-reminder>hello", "hello"),
+            ("a <system-reminder>tags like <system-reminder> are</system-reminder> b", "a  b"),
+            ("1 > 0 and 2 </b>", "1 > 0 and 2 </b>"),
+            ("a</system-reminder> b", "a b"),
+        ] {
+            assert_eq!(without_reminders(text), expected);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use futures_util::stream;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::{server::state::Stopping, translate::context::Context};
+use crate::{config::limits::Limits, server::state::Stopping, translate::context::Context};
 
 type Piece = Result<Bytes, upstream::Error>;
 
@@ -185,6 +185,17 @@ async fn usage_is_waited_for_two_seconds() {
     assert_eq!(next(&mut body).await.unwrap().last().unwrap(), "message_stop");
     assert_eq!(begun.elapsed().as_secs(), 2);
     assert_eq!(next(&mut body).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_late_is_not_the_upstreams_silence() {
+    let (upstream, begin) = pair(SSE);
+    upstream.say(&chunk("a"));
+    let mut body = begin.await.unwrap();
+    next(&mut body).await.unwrap();
+    time::advance(Duration::from_secs(400)).await;
+    upstream.say(&chunk("b"));
+    assert_eq!(next(&mut body).await.unwrap(), ["content_block_delta"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,7 +30,7 @@ pub(crate) async fn count(
     limits::require_json(request.headers())?;
     let slot = shared.slots.take().await?;
     let (head, body) = request.into_parts();
-    let body = limits::read_body(&head.headers, body, &shared.config.limits).await?;
+    let body = limits::read_body(&head.headers, body, &shared.config.limits, &log).await?;
     // The tables of the tokenizer take megabytes and milliseconds.
     let counted = tokio::task::spawn_blocking(move || {
         let mut parsed = parse(&shared, &log, &body)?;

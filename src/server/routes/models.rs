@@ -70,14 +70,16 @@ pub(crate) async fn list(
     Ok(Json(Page { first_id: id_of(data.first()), last_id: id_of(data.last()), has_more, data }))
 }
 
-/// `GET /v1/models/{id}`: every name that some rule sends to an upstream model.
+/// `GET /v1/models/{id}`: every name that the list shows or some rule means. What only the default catches is no
+/// known model, though a request for it is answered.
 pub(crate) async fn retrieve(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Result<Json<ModelInfo>, ApiError> {
     let models = &shared.config.models;
     let resolution = models.resolve(&id);
-    if resolution.rule == Rule::PassedThrough {
+    let is_listed = || models.listed().iter().any(|listed| listed.id == id);
+    if matches!(resolution.rule, Rule::PassedThrough | Rule::Default(_)) && !is_listed() {
         return Err(ApiError::not_found(format!("no model is configured under the name {id:?}")));
     }
     let rules = models.rules();

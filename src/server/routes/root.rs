@@ -1,14 +1,12 @@
 //! Paths that clients try to see whether anybody is there.
 
-use axum::{Json, body::Body};
+use std::sync::Arc;
+
+use axum::{Extension, Json, body::Body, extract::State};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use std::sync::Arc;
-
-use axum::extract::State;
-
-use crate::server::{error::ApiError, limits, state::Shared};
+use crate::server::{error::ApiError, limits, request_log::Log, state::Shared};
 
 /// What `/` says.
 #[derive(Debug, Serialize)]
@@ -31,9 +29,10 @@ pub(crate) async fn nothing() -> StatusCode {
 /// `POST /api/event_logging/batch`: Claude Code's telemetry, which ends here.
 pub(crate) async fn swallow(
     State(shared): State<Arc<Shared>>,
+    Extension(log): Extension<Log>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<serde_json::Map<String, serde_json::Value>>, ApiError> {
-    limits::read_body(&headers, body, &shared.config.limits).await?;
+    limits::read_body(&headers, body, &shared.config.limits, &log).await?;
     Ok(Json(serde_json::Map::new()))
 }

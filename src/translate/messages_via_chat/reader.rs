@@ -129,8 +129,6 @@ impl Reader {
         let opaque = |detail: &ReasoningDetail| detail.data.is_some() || detail.signature.is_some();
         let is_opaque = message.reasoning_details.iter().any(opaque);
         lose(is_opaque, "reasoning_details", "encrypted and signed reasoning is not kept for the next turn");
-        let signed = message.tool_calls.iter().any(|call| call.extra_content.is_some());
-        lose(signed, "tool_calls", "the signature of a thought is not kept for the next turn");
         lose(!message.annotations.is_empty(), "annotations", "citations are not passed on");
         lose(!message.images.is_empty(), "images", "an answer holds no images");
         if let Some(audio) = &message.audio {

@@ -4,6 +4,7 @@ mod blocks;
 mod conversation;
 mod reasoning;
 mod system;
+mod tool_changes;
 mod tools;
 
 use crate::protocol::anthropic::error::{Error, ErrorDetails};
@@ -11,10 +12,10 @@ use crate::protocol::anthropic::request::{Container, OutputFormat, Parsed, Reque
 use crate::protocol::openai::chat;
 use crate::translate::context::Context;
 use crate::translate::digest::hex;
-use crate::translate::quirks::{MaxTokensField, is_reasoning_model};
+use crate::translate::quirks::{MaxTokensField, ReasoningEcho, is_reasoning_model};
 use crate::translate::report::{Kind, Report, step};
 use crate::translate::tool_names::ToolNames;
-use crate::translate::{Options, json_schema, tokens};
+use crate::translate::{Options, StopSequences, json_schema, tokens};
 
 /// Anthropic's own limit.
 const MAX_MESSAGES: usize = 100_000;
@@ -54,19 +55,24 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
     translation.reasoning(&request, &mut body)?;
     translation.response_format(&mut request, &mut body)?;
     let one_tool_call = translation.tools(&mut request, &mut body)?;
+    let stop_sequences = request.stop_sequences.take().unwrap_or_default();
+    let stop_sequences: Vec<String> = stop_sequences.into_iter().filter(|it| !it.trim().is_empty()).collect();
+    let scan_for_stop = translation.scans_for_stop() && !stop_sequences.is_empty();
     let used_tool_ids = conversation::ids_in_use(&request.messages);
     let omit_thinking = request.thinking.as_ref().is_some_and(|it| it.display.as_deref() == Some("omitted"));
     translation.conversation(request.system.take(), request.messages, &mut body)?;
 
     let context = Context {
-        stop_sequences: Some(request.stop_sequences.unwrap_or_default()),
         requested_model: request.model,
         upstream: options.upstream.clone(),
         upstream_model: options.model.clone(),
         tool_names: translation.names,
         used_tool_ids,
+        scan_for_stop,
+        stop_sequences: Some(stop_sequences),
         one_tool_call,
         omit_thinking,
+        carry_reasoning: options.quirks.reasoning_echo != ReasoningEcho::Drop,
         think_tags: options.quirks.think_tags,
         lenient_eof: options.quirks.lenient_eof,
         input_estimate: tokens::estimate(&body),
@@ -216,6 +222,8 @@ impl Translation<'_> {
             let pointer = || format!("/stop_sequences/{index}");
             if sequence.trim().is_empty() {
                 self.report.add(pointer(), Kind::Ignored, "blank");
+            } else if self.scans_for_stop() {
+                // Nothing is sent: the upstream would stop without saying at which.
             } else if refused {
                 self.report.add(pointer(), Kind::Dropped, "the model refuses `stop`");
             } else if body.stop.len() == MAX_STOP_SEQUENCES {
@@ -224,6 +232,10 @@ impl Translation<'_> {
                 body.stop.push(sequence.clone());
             }
         }
+    }
+
+    fn scans_for_stop(&self) -> bool {
+        self.options.stop_sequences == StopSequences::Answer && !self.options.quirks.reports_stop
     }
 
     /// Who asks, and what that steers.

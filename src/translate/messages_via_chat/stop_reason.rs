@@ -27,10 +27,10 @@ pub(super) fn stop_reason(ending: Ending<'_>, upstream: &str) -> Result<(StopRea
         Err(Error::new(kind, message).with_status(status))
     };
     // Servers say `stop`, or nothing, although tools were called; and `tool_calls` although none was.
-    let done = if ending.has_calls {
-        StopReason::ToolUse
-    } else if ending.stop_sequence_matched {
+    let done = if ending.stop_sequence_matched {
         StopReason::StopSequence
+    } else if ending.has_calls {
+        StopReason::ToolUse
     } else {
         StopReason::EndTurn
     };

@@ -7,6 +7,7 @@
 //!     └────────────────────────┴── failure, EOF too early ───────────▶ Ended (error)
 //! ```
 
+use super::DIALECT;
 use super::error::{in_band, in_band_body};
 use super::reader::Reader;
 use super::stop_reason::{Ending, is_cut, stop_reason};
@@ -21,7 +22,10 @@ use crate::translate::context::Context;
 use crate::translate::delta::Delta;
 use crate::translate::message_writer::{BrokenInput, Cut, MessageWriter};
 use crate::translate::report::{Kind, Loss, Report};
+use crate::translate::signature::Signature;
+use crate::translate::stop_scan::StopScan;
 use crate::translate::{tokens, tool_ids};
+use serde_json::value::RawValue;
 use std::mem;
 
 /// Lines of an event stream that are no JSON, and that are skipped before the stream counts as broken.
@@ -43,6 +47,7 @@ pub struct Stream {
     context: Context,
     reader: Reader,
     writer: MessageWriter,
+    scan: StopScan,
     /// Reused between chunks.
     deltas: Vec<Delta>,
     started: bool,
@@ -53,6 +58,8 @@ pub struct Stream {
     finish_reason: Option<String>,
     stop_sequence: Option<String>,
     refusal: Option<String>,
+    /// Reasoning that waits for its signature: its text, if that must be carried and is not shown.
+    reasoning: Option<String>,
     /// Bytes of text, thinking and input, for an estimate where the upstream reports no usage.
     said_bytes: usize,
     reported_usage: bool,
@@ -69,6 +76,10 @@ impl Stream {
         Self {
             message_id,
             reader: Reader::new(&context),
+            scan: StopScan::new(match &context.stop_sequences {
+                Some(sequences) if context.scan_for_stop => sequences.clone(),
+                _ => Vec::new(),
+            }),
             context,
             writer: MessageWriter::default(),
             deltas: Vec::new(),
@@ -79,6 +90,7 @@ impl Stream {
             finish_reason: None,
             stop_sequence: None,
             refusal: None,
+            reasoning: None,
             said_bytes: 0,
             reported_usage: false,
             usage,
@@ -182,8 +194,8 @@ impl Stream {
         }
     }
 
-    /// Whether nothing more will be said, so that the upstream's body need not be read on: `[DONE]` or a failure
-    /// came. [`Stream::finish`] must still be called.
+    /// Whether nothing more will be said, so that the upstream's body need not be read on: `[DONE]`, a failure or
+    /// a stop sequence came. [`Stream::finish`] must still be called.
     pub fn is_over(&self) -> bool {
         self.done || self.ended
     }
@@ -233,24 +245,20 @@ impl Stream {
 
     fn apply(&mut self, deltas: &mut Vec<Delta>, events: &mut Vec<Event>) {
         for delta in deltas.drain(..) {
+            if self.is_stopped() && !matches!(delta, Delta::Usage(_)) {
+                continue;
+            }
             match delta {
                 Delta::Start => self.start(events),
-                Delta::Text(text) => {
-                    self.said_bytes += text.len();
-                    self.writer.text(text, events);
-                }
+                Delta::Text(text) => self.text(text, events),
                 Delta::Refusal(text) => {
-                    self.said_bytes += text.len();
                     self.refusal.get_or_insert_default().push_str(&text);
-                    self.writer.text(text, events);
+                    self.text(text, events);
                 }
-                Delta::Reasoning(text) => {
-                    self.said_bytes += text.len();
-                    if !self.context.omit_thinking {
-                        self.writer.thinking(text, events);
-                    }
+                Delta::Reasoning(text) => self.reasoning(text, events),
+                Delta::ToolStart { call, id, name, extra } => {
+                    self.tool_start(call, id.as_deref(), name, extra.as_deref(), events);
                 }
-                Delta::ToolStart { call, id, name } => self.tool_start(call, id.as_deref(), name, events),
                 Delta::ToolArguments { call, json } => {
                     self.said_bytes += json.len();
                     self.writer.tool_input(call, &json, &mut self.report, events);
@@ -272,15 +280,87 @@ impl Stream {
         }
     }
 
-    fn tool_start(&mut self, call: usize, id: Option<&str>, name: String, events: &mut Vec<Event>) {
+    fn reasoning(&mut self, text: String, events: &mut Vec<Event>) {
+        self.release(events);
+        self.said_bytes += text.len();
+        let waiting = self.reasoning.get_or_insert_default();
+        if !self.context.omit_thinking {
+            self.writer.thinking(text, events);
+            return;
+        }
+        if self.context.carry_reasoning {
+            waiting.push_str(&text);
+        }
+        self.writer.thinking(String::new(), events);
+    }
+
+    /// Ends a stretch of reasoning with its signature, which brings it back in a later turn, and with it what
+    /// belongs to a call.
+    fn sign(&mut self, call: Option<(&str, &RawValue)>, events: &mut Vec<Event>) {
+        if call.is_some() && self.reasoning.is_none() {
+            // A block without thinking, only to carry what belongs to the call.
+            self.reasoning(String::new(), events);
+        }
+        let Some(text) = self.reasoning.take() else { return };
+        let Context { upstream, upstream_model: model, .. } = &self.context;
+        let sign = |text| {
+            let signature = Signature::of_text(DIALECT, upstream, model, text);
+            match call {
+                Some((id, extra)) => signature.with_call(id.to_owned(), extra.to_owned()).encode(),
+                None => signature.encode(),
+            }
+        };
+        let signature = sign(Some(text).filter(|text| !text.is_empty())).or_else(|| {
+            let reason = "the reasoning is too long to come back in a later turn";
+            self.report.add("/choices/0/message/reasoning_content", Kind::Dropped, reason);
+            sign(None)
+        });
+        self.writer.signature(signature.unwrap_or_default(), events);
+    }
+
+    /// Visible text, up to a stop sequence.
+    fn text(&mut self, text: String, events: &mut Vec<Event>) {
+        self.sign(None, events);
+        let scanned = self.scan.push(text);
+        self.said_bytes += scanned.text.len();
+        self.writer.text(scanned.text, events);
+        if scanned.matched.is_some() {
+            self.stop_sequence = scanned.matched;
+            // What the upstream says beyond it is not wanted.
+            self.done = true;
+        }
+    }
+
+    /// Whether a stop sequence was found here.
+    fn is_stopped(&self) -> bool {
+        self.context.scan_for_stop && self.stop_sequence.is_some()
+    }
+
+    /// Shows the text that might have become a stop sequence.
+    fn release(&mut self, events: &mut Vec<Event>) {
+        let text = self.scan.release();
+        self.said_bytes += text.len();
+        self.writer.text(text, events);
+    }
+
+    fn tool_start(
+        &mut self,
+        call: usize,
+        id: Option<&str>,
+        name: String,
+        extra: Option<&RawValue>,
+        events: &mut Vec<Event>,
+    ) {
         if call > 0 && self.context.one_tool_call {
             // Numbers go up by one, so pieces of this call find no call in the writer and are dropped too.
             let reason = "the client takes one call at a time";
             self.report.add(format!("/choices/0/message/tool_calls/{call}"), Kind::Dropped, reason);
             return;
         }
+        self.release(events);
         let id = tool_ids::to_client(id, &self.context.used_tool_ids, &self.message_id, call);
         self.context.used_tool_ids.insert(id.clone());
+        self.sign(extra.map(|extra| (id.as_str(), extra)), events);
         self.writer.tool_start(id, self.context.tool_names.client_name(name), events);
     }
 
@@ -289,6 +369,11 @@ impl Stream {
         self.reader.flush(&mut deltas);
         self.start(events);
         self.apply(&mut deltas, events);
+        self.sign(None, events);
+        self.release(events);
+        if self.is_stopped() {
+            self.finish_reason = None;
+        }
         let ending = Ending {
             finish_reason: self.finish_reason.as_deref(),
             has_calls: self.writer.calls() > 0,

@@ -130,6 +130,12 @@ impl Connection {
         Reply { status, headers: head.headers, framing, events: EventReader::default(), connection: self }
     }
 
+    /// Waits for an interim answer (a head whose status line begins so), and leaves the final one unread.
+    pub fn wait_for_interim(&mut self, start: &str) {
+        let head = Head::read(&mut self.reader).expect("an interim answer").expect("an interim answer");
+        assert!(head.start.starts_with(start), "{}", head.start);
+    }
+
     /// Whether the server closes this connection, rather than keeping it open for longer than a test waits.
     pub fn closed_by_server(mut self) -> bool {
         matches!(Head::read(&mut self.reader), Ok(None))

@@ -171,12 +171,11 @@ pub struct ToolCall {
     /// What is called.
     #[serde(deserialize_with = "lenient::object")]
     pub function: Option<FunctionCall>,
+    /// Gemini: what must come back with this call in the next turn, or that turn is refused.
+    pub extra_content: Option<Box<RawValue>>,
     /// A custom tool's call. This program never offers any.
     #[serde(deserialize_with = "lenient::object")]
     pub custom: Option<CustomCall>,
-    /// Gemini's place for the signature of a thought.
-    #[serde(deserialize_with = "lenient::object")]
-    pub extra_content: Option<Present>,
 }
 
 /// What is called, and with what.

@@ -170,6 +170,9 @@ pub struct ToolCall {
     pub kind: &'static str,
     /// What is called.
     pub function: FunctionCall,
+    /// Gemini: what came with this call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_content: Option<Box<RawValue>>,
 }
 
 /// What is called, and with what.

@@ -12,7 +12,9 @@ use crate::{
         request::{Parsed, Request},
     },
     server::{request_log::Log, state::Shared},
-    translate::{Options, context::Context, messages_via_chat, quirks::needs_responses, report::Report},
+    translate::{
+        Options, StopSequences, context::Context, messages_via_chat, quirks::needs_responses, report::Report,
+    },
 };
 
 /// What is sent to the upstream, and what its answer's translation needs.
@@ -96,6 +98,7 @@ pub(in super::super) fn options(
         upstream: upstream.name.clone(),
         max_output_tokens: shared.max_output_tokens(&model),
         model,
+        stop_sequences: StopSequences::Answer,
         session,
     }
 }
@@ -134,6 +137,7 @@ mod tests {
             quirks: preset.quirks(),
             upstream: "up".to_owned(),
             model: model.to_owned(),
+            stop_sequences: StopSequences::Answer,
             max_output_tokens: None,
             session: None,
         }

@@ -9,6 +9,7 @@ use crate::translate::delta::Delta;
 use crate::translate::json_object::quoted;
 use crate::translate::json_scanner::JsonScanner;
 use crate::translate::report::Kind;
+use serde_json::value::RawValue;
 use std::collections::HashMap;
 
 /// The calls of one answer.
@@ -29,6 +30,8 @@ struct Call {
     index: Option<u64>,
     id: Option<String>,
     name: Option<String>,
+    /// What must come back with it.
+    extra: Option<Box<RawValue>>,
     /// Its number among the announced calls; set once its name is known.
     number: Option<usize>,
     /// Arguments that came before the name.
@@ -67,6 +70,9 @@ impl ToolCalls {
             }
         };
         self.last = Some(at);
+        if let Some(call_of_piece) = self.calls.get_mut(at).filter(|it| it.extra.is_none()) {
+            call_of_piece.extra = call.extra_content;
+        }
         self.grow(at, id, name, function.arguments, deltas);
     }
 
@@ -162,7 +168,8 @@ impl ToolCalls {
         let number = *call.number.get_or_insert_with(|| {
             let number = self.started;
             self.started += 1;
-            deltas.push(Delta::ToolStart { call: number, id: call.id.clone(), name: name.clone() });
+            let (id, name, extra) = (call.id.clone(), name.clone(), call.extra.take());
+            deltas.push(Delta::ToolStart { call: number, id, name, extra });
             number
         });
         let json = std::mem::take(&mut call.early) + &arguments;

@@ -114,11 +114,8 @@ impl Translation<'_> {
                 self.wrapped("Summary of the earlier conversation:", "", content, place, parts)?;
             }
             BlockKind::Marker => self.report.add(&place.0, Kind::Ignored, "a marker without content"),
-            BlockKind::ToolAddition | BlockKind::ToolRemoval => {
-                return Err(place.refuse(
-                    "changes of the tools in mid-conversation are not supported; send the final `tools`",
-                ));
-            }
+            // They were applied to the list of tools before.
+            BlockKind::ToolAddition(_) | BlockKind::ToolRemoval(_) => {}
             BlockKind::ContainerUpload => {
                 return Err(place.refuse("a container_upload needs Anthropic's code execution"));
             }

@@ -1,5 +1,6 @@
 //! Tools: definitions, which of them are offered, and whether one must be used (protocol.md §2.9, §2.10).
 
+use super::tool_changes::ToolChanges;
 use super::{Translation, report_unknown};
 use crate::protocol::anthropic::block::{Block, BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
@@ -27,13 +28,17 @@ enum ToolKind {
 impl Translation<'_> {
     /// Fills in the tools; returns whether a single call must be enforced on the answer.
     pub(super) fn tools(&mut self, request: &mut Request, body: &mut chat::Request) -> Result<bool, Error> {
-        let tools = request.tools.take().unwrap_or_default();
+        let mut tools = request.tools.take().unwrap_or_default();
+        let mut changes = ToolChanges::take(&mut request.messages)?;
+        // A tool that is defined anew takes the old one's place.
+        tools.retain(|tool| !changes.defined.iter().any(|new| new.name == tool.name));
+        tools.append(&mut changes.defined);
         let choice = request.tool_choice.take();
         let forced = choice.as_ref().and_then(|choice| match choice.kind.as_str() {
             "tool" => choice.name.as_deref(),
             _ => None,
         });
-        let offer = Offer::new(&tools, &request.messages, forced)?;
+        let offer = Offer::new(&tools, &request.messages, forced, changes)?;
         let count = tools.len();
         let mut names = HashSet::new();
         for (index, tool) in tools.into_iter().enumerate() {
@@ -83,6 +88,10 @@ impl Translation<'_> {
     /// Whether the model may see the tool now.
     fn is_offered(&mut self, tool: &Tool, pointer: &str, offer: &Offer) -> bool {
         let name = tool.name.as_deref().unwrap_or_default();
+        if offer.changes.withdrew(name) {
+            self.report.add(pointer, Kind::Ignored, "withdrawn in mid-conversation");
+            return false;
+        }
         if tool.defer_loading == Some(true) && !offer.is_loaded(name) {
             self.report.add(pointer, Kind::Ignored, "held back until a tool_reference asks for it");
             return false;
@@ -246,10 +255,16 @@ struct Offer {
     /// A server-side tool search is listed: it cannot run, so every deferred tool is loaded.
     load_all: bool,
     loaded: HashSet<String>,
+    changes: ToolChanges,
 }
 
 impl Offer {
-    fn new(tools: &[Tool], messages: &[Message], forced: Option<&str>) -> Result<Self, Error> {
+    fn new(
+        tools: &[Tool],
+        messages: &[Message],
+        forced: Option<&str>,
+        changes: ToolChanges,
+    ) -> Result<Self, Error> {
         let mut kinds = Vec::with_capacity(tools.len());
         for (index, tool) in tools.iter().enumerate() {
             kinds.push(kind_of(tool, index)?);
@@ -267,11 +282,11 @@ impl Offer {
                 collect_loaded(message.content.as_ref(), &mut loaded);
             }
         }
-        Ok(Self { only_server_tools, load_all: tools.iter().any(is_search), loaded })
+        Ok(Self { only_server_tools, load_all: tools.iter().any(is_search), loaded, changes })
     }
 
     fn is_loaded(&self, name: &str) -> bool {
-        self.load_all || self.loaded.contains(name)
+        self.load_all || self.loaded.contains(name) || self.changes.added(name)
     }
 }
 

@@ -7,8 +7,12 @@ use super::Conversation;
 use crate::protocol::anthropic::block::{Block, BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::openai::chat::request as chat;
+use crate::translate::messages_via_chat::DIALECT;
 use crate::translate::quirks::{Prefill, ReasoningEcho};
 use crate::translate::report::Kind;
+use crate::translate::signature::Signature;
+use serde_json::value::RawValue;
+use std::collections::HashMap;
 
 impl Translation<'_> {
     pub(super) fn assistant(
@@ -87,15 +91,7 @@ impl Translation<'_> {
                 said.text.push_str(&text);
             }
             BlockKind::Thinking { thinking, signature } => {
-                // Ours carry no signature so far.
-                let is_foreign = signature.is_some_and(|signature| !signature.is_empty());
-                if self.options.quirks.reasoning_echo == ReasoningEcho::Drop {
-                    self.report.add(&place.0, Kind::Ignored, "the upstream does not take reasoning back");
-                } else if is_foreign {
-                    self.report.add(&place.0, Kind::Ignored, "another vendor's reasoning is not sent on");
-                } else {
-                    said.reasoning.push_str(&thinking);
-                }
+                self.thinking(thinking, signature.as_deref(), place, said);
             }
             BlockKind::RedactedThinking { .. } => {
                 self.report.add(&place.0, Kind::Ignored, "another vendor's reasoning cannot be read");
@@ -112,6 +108,7 @@ impl Translation<'_> {
                         name: self.names.upstream_name(&name),
                         arguments: String::from(Box::<str>::from(input)),
                     },
+                    extra_content: said.extras.remove(&id),
                 });
                 conversation.calls.add(id, upstream_id);
             }
@@ -140,6 +137,33 @@ impl Translation<'_> {
             _ => return Err(place.refuse("this type of block does not belong to an assistant message")),
         }
         Ok(())
+    }
+
+    /// Reasoning goes back, unless its signature says that another upstream thought it. A block without signature
+    /// was written by the client itself.
+    fn thinking(
+        &mut self,
+        mut thinking: String,
+        signature: Option<&str>,
+        place: &Place,
+        said: &mut Assistant,
+    ) {
+        if let Some(signature) = signature.filter(|signature| !signature.is_empty()) {
+            let upstream = &self.options.upstream;
+            let Some(signature) = Signature::decode(signature).filter(|it| it.is_for(DIALECT, upstream))
+            else {
+                self.report.add(&place.0, Kind::Ignored, "the reasoning of another model");
+                return;
+            };
+            said.extras.extend(signature.calls);
+            if thinking.is_empty() {
+                thinking = signature.text.unwrap_or_default();
+            }
+        }
+        if self.options.quirks.reasoning_echo == ReasoningEcho::Drop && !thinking.is_empty() {
+            self.report.add(&place.0, Kind::Ignored, "the upstream does not take reasoning back");
+        }
+        said.reasoning.push_str(&thinking);
     }
 
     fn prefill(&mut self, place: &Place, said: &mut Assistant, body: &mut chat::Request) {
@@ -184,6 +208,8 @@ struct Assistant {
     text: String,
     reasoning: String,
     tool_calls: Vec<chat::ToolCall>,
+    /// What came with calls that are still to come, by the client's id.
+    extras: HashMap<String, Box<RawValue>>,
     prefix: Option<bool>,
 }
 

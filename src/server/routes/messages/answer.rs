@@ -1,0 +1,134 @@
+//! The way back: from the upstream's answer to the client's.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::{
+    body::Body,
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderName, header};
+
+use super::prepare::Prepared;
+use crate::{
+    protocol::anthropic::{
+        error::Error,
+        response::{Message, StopReason, Usage},
+    },
+    secret,
+    server::{
+        auth::Caller,
+        error::{ApiError, Mask},
+        event_body::{EventBody, Pace, Setting},
+        limits::Slot,
+        request_log::Log,
+        state::Shared,
+    },
+    sse,
+    translate::{
+        message_explode::explode,
+        messages_via_chat::{self, Stream, UpstreamAnswer},
+    },
+    upstream::Answer,
+};
+
+/// The upstream's answer as the client is told it.
+pub(super) async fn translate_back(
+    shared: &Shared,
+    log: &Log,
+    caller: &Caller,
+    prepared: Prepared,
+    answer: Answer,
+    slot: Slot,
+) -> Result<Response, ApiError> {
+    let mask = Mask::new([caller.upstream_key.as_ref(), shared.config.upstream.api_key.as_ref()]);
+    if !(200..300).contains(&answer.status) {
+        let error = refused(shared, answer, caller.upstream_key.is_some()).await;
+        return Err(ApiError::upstream(mask.error(error)));
+    }
+    if prepared.stream {
+        return Ok(event_stream(stream_events(shared, log, mask, prepared, answer, slot).await?));
+    }
+    let limits = &shared.config.limits;
+    let body = answer.body.collect(limits.max_response_size, limits.stream_idle_timeout).await?;
+    let (message, report) = messages_via_chat::response(&body, secret::message_id(), prepared.context)
+        .map_err(|error| ApiError::upstream(mask.error(error)))?;
+    log.note(|notes| {
+        notes.usage = Some(message.usage.clone());
+        notes.stop_reason = message.stop_reason.as_ref().map(|reason| reason.as_str().to_owned());
+        notes.add_lossy(&report);
+    });
+    Ok(json(&message))
+}
+
+/// Translates an answer that is none. Of a long one the beginning says enough.
+async fn refused(shared: &Shared, answer: Answer, client_key: bool) -> Error {
+    let header = |name: &str| answer.header(name).map(str::to_owned);
+    let (status, after, after_ms) = (answer.status, header("retry-after"), header("retry-after-ms"));
+    let body = answer.body.prefix(MAX_ERROR_BYTES, ERROR_PATIENCE).await;
+    let answer = UpstreamAnswer {
+        status,
+        retry_after: after.as_deref(),
+        retry_after_ms: after_ms.as_deref(),
+        now_unix_seconds: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        body: &body,
+        client_key,
+    };
+    messages_via_chat::error(&answer, &shared.config.upstream.name)
+}
+
+const MAX_ERROR_BYTES: usize = 64 << 10;
+const ERROR_PATIENCE: Duration = Duration::from_secs(10);
+
+async fn stream_events(
+    shared: &Shared,
+    log: &Log,
+    mask: Mask,
+    prepared: Prepared,
+    answer: Answer,
+    slot: Slot,
+) -> Result<Body, ApiError> {
+    let setting = Setting {
+        pace: Pace::from(&shared.config.limits),
+        media_type: answer.media_type(),
+        stopping: shared.stopping.deadline(),
+        log: log.clone(),
+        mask,
+        slot: Some(slot),
+    };
+    let stream = Stream::new(secret::message_id(), prepared.context);
+    let events = EventBody::begin(answer.body, stream, setting).await?;
+    let bytes = futures_util::stream::unfold(events, |mut events| async move {
+        let bytes = events.next().await?;
+        Some((Ok::<_, std::convert::Infallible>(bytes), events))
+    });
+    Ok(Body::from_stream(bytes))
+}
+
+/// The answer to `max_tokens: 0`, which only checks the request.
+pub(super) fn local_answer(prepared: &Prepared) -> Response {
+    let usage = Usage { input_tokens: prepared.context.input_estimate, ..Usage::default() };
+    let mut message = Message::empty(secret::message_id(), prepared.context.requested_model.clone(), usage);
+    message.stop_reason = Some(StopReason::MaxTokens);
+    if !prepared.stream {
+        return json(&message);
+    }
+    let mut bytes = Vec::new();
+    for event in explode(message) {
+        sse::encode(event.name(), &event, &mut bytes);
+    }
+    event_stream(Body::from(bytes))
+}
+
+fn json(message: &Message) -> Response {
+    axum::Json(message).into_response()
+}
+
+fn event_stream(body: Body) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-cache"),
+        // nginx would collect the events otherwise.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    (headers, body).into_response()
+}

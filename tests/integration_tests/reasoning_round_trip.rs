@@ -1,0 +1,94 @@
+//! Reasoning that leaves as a thinking block comes back to the upstream that thought it, and to no other.
+
+use aiapiproxy::protocol::anthropic::request::Request;
+use aiapiproxy::protocol::anthropic::response::{ContentBlock, Message};
+use aiapiproxy::translate::messages_via_chat::{request, response};
+use aiapiproxy::translate::quirks::Preset;
+use aiapiproxy::translate::{Options, StopSequences};
+
+/// What the upstream sees of the turn after the one it answered with reasoning and a call.
+fn second_turn(display: &str, answered_by: &str, asked: &str) -> String {
+    let first = format!(
+        r#"{{"model":"m","max_tokens":9,"thinking":{{"type":"adaptive","display":"{display}"}},"messages":[{{"role":"user","content":"hi"}}]}}"#
+    );
+    let translated = request(Request::parse(first.as_bytes()).unwrap(), &options(answered_by)).unwrap();
+    let answer = br#"{"choices":[{"message":{"reasoning_content":"because \u00e9","content":null,
+        "tool_calls":[{"id":"c1","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#;
+    let (message, _) = response(answer, "msg_1".to_owned(), translated.context).unwrap();
+    assert_shown(&message, display);
+    let content = serde_json::to_string(&message.content).unwrap();
+    let second = format!(
+        r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"hi"}},{{"role":"assistant","content":{content}}},
+            {{"role":"user","content":[{{"type":"tool_result","tool_use_id":"c1","content":"ok"}}]}}]}}"#
+    );
+    let translated = request(Request::parse(second.as_bytes()).unwrap(), &options(asked)).unwrap();
+    serde_json::to_string(&translated.body.messages).unwrap()
+}
+
+fn options(upstream: &str) -> Options {
+    Options {
+        quirks: Preset::DeepSeek.quirks(),
+        upstream: upstream.to_owned(),
+        model: "m".to_owned(),
+        max_output_tokens: None,
+        stop_sequences: StopSequences::Answer,
+        session: None,
+    }
+}
+
+fn assert_shown(message: &Message, display: &str) {
+    let ContentBlock::Thinking { thinking, signature } = &message.content[0] else {
+        panic!("thinking first")
+    };
+    assert_eq!(thinking.as_str(), if display == "omitted" { "" } else { "because é" });
+    assert!(signature.starts_with("apx1."), "{signature}");
+    assert!(matches!(message.content[1], ContentBlock::ToolUse { .. }));
+}
+
+#[test]
+fn shown_or_not_reasoning_comes_back_to_its_upstream() {
+    for display in ["summarized", "omitted"] {
+        let seen = second_turn(display, "deepseek", "deepseek");
+        assert!(seen.contains(r#""reasoning_content":"because é""#), "{display}: {seen}");
+    }
+}
+
+#[test]
+fn another_upstream_gets_none_of_it() {
+    for display in ["summarized", "omitted"] {
+        let seen = second_turn(display, "deepseek", "kimi");
+        assert!(!seen.contains("because"), "{display}: {seen}");
+        // DeepSeek's own servers demand the member all the same.
+        assert!(seen.contains(r#""reasoning_content":"""#), "{seen}");
+    }
+}
+
+#[test]
+fn what_gemini_sends_with_a_call_comes_back_with_it() {
+    let options = Options { quirks: Preset::Gemini.quirks(), ..options("gemini") };
+    let first = br#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
+    let translated = request(Request::parse(first).unwrap(), &options).unwrap();
+    let answer = br#"{"choices":[{"message":{"content":"so","tool_calls":[
+        {"id":"c1","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"QUJD=="}}},
+        {"id":"c2","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#;
+    let (message, _) = response(answer, "msg_1".to_owned(), translated.context).unwrap();
+    let kind = |block: &ContentBlock| match block {
+        ContentBlock::Text { .. } => "text",
+        ContentBlock::Thinking { .. } => "thinking",
+        ContentBlock::ToolUse { .. } => "tool_use",
+        ContentBlock::RedactedThinking { .. } => "redacted_thinking",
+    };
+    let kinds: Vec<&str> = message.content.iter().map(kind).collect();
+    assert_eq!(kinds, ["text", "thinking", "tool_use", "tool_use"]);
+    let content = serde_json::to_string(&message.content).unwrap();
+    let results = r#"{"type":"tool_result","tool_use_id":"c1"},{"type":"tool_result","tool_use_id":"c2"}"#;
+    let second = format!(
+        r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"hi"}},{{"role":"assistant","content":{content}}},
+            {{"role":"user","content":[{results}]}}]}}"#
+    );
+    let translated = request(Request::parse(second.as_bytes()).unwrap(), &options).unwrap();
+    let seen = serde_json::to_string(&translated.body.messages).unwrap();
+    let call = r#""id":"c1","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"QUJD=="}}}"#;
+    assert!(seen.contains(call), "{seen}");
+    assert_eq!(seen.matches("extra_content").count(), 1);
+}
