@@ -6,13 +6,7 @@ use crate::protocol::anthropic::stream::{BlockDelta, Event};
 
 /// The events of that message: each block with one delta.
 pub fn explode(message: Message) -> Vec<Event> {
-    let begun = Usage {
-        input_tokens: message.usage.input_tokens,
-        cache_creation_input_tokens: message.usage.cache_creation_input_tokens,
-        cache_read_input_tokens: message.usage.cache_read_input_tokens,
-        output_tokens: 1,
-        ..Usage::default()
-    };
+    let begun = Usage { output_tokens: 1, output_tokens_details: None, ..message.usage.clone() };
     let mut events = vec![Event::MessageStart(Message::empty(message.id, message.model, begun)), Event::Ping];
     for (index, block) in (0..).zip(message.content) {
         let (empty, deltas) = taken_apart(block);

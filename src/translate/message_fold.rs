@@ -6,7 +6,7 @@
 
 use super::json_object::{empty_object, raw};
 use crate::protocol::anthropic::error::{Error, ErrorKind};
-use crate::protocol::anthropic::response::{ContentBlock, Message};
+use crate::protocol::anthropic::response::{ContentBlock, Message, StopReason, Usage};
 use crate::protocol::anthropic::stream::{BlockDelta, Event};
 
 /// The fold.
@@ -16,6 +16,8 @@ pub struct MessageFold {
     /// The open block's index and, for a tool, its input so far.
     open: Option<(u32, String)>,
     delta_seen: bool,
+    /// The input of a tool ended before it was whole.
+    cut_input: bool,
     stopped: bool,
 }
 
@@ -46,7 +48,7 @@ impl MessageFold {
                 message.stop_reason = stop_reason;
                 message.stop_sequence = stop_sequence;
                 message.stop_details = stop_details;
-                message.usage = usage;
+                overlay(&mut message.usage, usage);
                 Ok(())
             }
             Event::MessageStop if self.delta_seen => {
@@ -62,7 +64,15 @@ impl MessageFold {
     /// # Errors
     /// When the stream was not whole.
     pub fn finish(self) -> Result<Message, Error> {
-        self.message.filter(|_| self.stopped).ok_or_else(|| broken("no message_stop"))
+        let message = self.message.filter(|_| self.stopped).ok_or_else(|| broken("no message_stop"))?;
+        let may_be_cut = matches!(
+            message.stop_reason,
+            Some(StopReason::MaxTokens | StopReason::ModelContextWindowExceeded | StopReason::Refusal)
+        );
+        if self.cut_input && !may_be_cut {
+            return Err(broken("the input of a tool is no JSON object"));
+        }
+        Ok(message)
     }
 
     fn block_start(&mut self, index: u32, block: ContentBlock) -> Result<(), Error> {
@@ -108,10 +118,25 @@ impl MessageFold {
         {
             // Only a limit may leave an input incomplete; the SDKs then see an empty one.
             let whole = serde_json::from_str::<serde::de::IgnoredAny>(&json).is_ok();
+            self.cut_input |= !whole;
             *input = if whole { raw(json) } else { empty_object() };
         }
         Ok(())
     }
+}
+
+/// What `message_delta` says of usage replaces what `message_start` said; what it leaves out stays.
+fn overlay(usage: &mut Usage, last: Usage) {
+    let inputs = [last.input_tokens, last.cache_creation_input_tokens, last.cache_read_input_tokens];
+    if inputs.iter().any(|tokens| *tokens > 0) {
+        usage.input_tokens = last.input_tokens;
+        usage.cache_creation_input_tokens = last.cache_creation_input_tokens;
+        usage.cache_read_input_tokens = last.cache_read_input_tokens;
+    }
+    usage.output_tokens = last.output_tokens;
+    usage.cache_creation = last.cache_creation.or(usage.cache_creation);
+    usage.output_tokens_details = last.output_tokens_details.or(usage.output_tokens_details);
+    usage.service_tier = last.service_tier.or_else(|| usage.service_tier.take());
 }
 
 fn broken(what: &str) -> Error {

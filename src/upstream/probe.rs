@@ -200,7 +200,8 @@ async fn key<F: FnMut(&Step)>(
             "there is no list of models at this URL; if the base URL lacks its /v1, requests will fail too",
         ),
         (status, _) => {
-            trial.failed(Failure::Other, format!("the list of models was answered with {status}"), None)
+            let cause = format!("the list of models was answered with {status}");
+            trial.failed(Failure::Other, cause, Some(completion::cure_of(status)))
         }
     };
     steps.add(step);

@@ -45,6 +45,7 @@ fn options(preset: Preset) -> Options {
         upstream: "up".to_owned(),
         model: "upstream-model".to_owned(),
         max_output_tokens: None,
+        stop_sequences: aiapiproxy::translate::StopSequences::Answer,
         session: None,
     }
 }

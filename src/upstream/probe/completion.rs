@@ -115,6 +115,21 @@ async fn ask(upstream: &Upstream, model: &str, stream: bool) -> Result<Answer, c
     upstream.chat_completions(&Call { model, body, accept, key: None }).await
 }
 
+/// What to do about a status.
+pub(super) const fn cure_of(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "set OPENAI_API_KEY to a key that may use this model",
+        402 => "add credit to the upstream's account",
+        404 => {
+            "map the name to a model that the upstream has (CLAUDE_SONNET_MODEL and its kin), or correct the base URL"
+        }
+        429 => "wait, or raise the account's limits",
+        300..=399 => "set the base URL to the address that the upstream redirects to",
+        400..=499 => "choose the preset that fits the upstream (--preset), or another model",
+        _ => "look into the upstream's own log or status page, and try again",
+    }
+}
+
 /// A status other than 200, with the beginning of what the upstream says about it.
 async fn refused(upstream: &Upstream, trial: Trial, answer: Answer) -> Step {
     let status = answer.status;
@@ -129,5 +144,5 @@ async fn refused(upstream: &Upstream, trial: Trial, answer: Answer) -> Step {
     } else {
         format!("answered with {status}: {text}")
     };
-    trial.failed(failure, cause, None)
+    trial.failed(failure, cause, Some(cure_of(status)))
 }
