@@ -57,19 +57,22 @@ struct Wishes {
     omit_thinking: bool,
     think_tags: bool,
     lenient_eof: bool,
+    /// Stop sequences are searched for here; else the upstream names them.
+    scan: bool,
 }
 
 fn wishes() -> impl Strategy<Value = Wishes> {
-    any::<[bool; 4]>().prop_map(|[one_tool_call, omit_thinking, think_tags, lenient_eof]| Wishes {
+    any::<[bool; 5]>().prop_map(|[one_tool_call, omit_thinking, think_tags, lenient_eof, scan]| Wishes {
         one_tool_call,
         omit_thinking,
         think_tags,
         lenient_eof,
+        scan,
     })
 }
 
 const PLAIN: Wishes =
-    Wishes { one_tool_call: false, omit_thinking: false, think_tags: false, lenient_eof: false };
+    Wishes { one_tool_call: false, omit_thinking: false, think_tags: false, lenient_eof: false, scan: false };
 
 fn context(wishes: Wishes) -> Context {
     let mut body = json!({
@@ -82,12 +85,13 @@ fn context(wishes: Wishes) -> Context {
         ],
         "tools": [{"name": "f", "input_schema": {}}, {"name": "a.b", "input_schema": {}}],
         "tool_choice": {"type": "auto", "disable_parallel_tool_use": wishes.one_tool_call},
-        "stop_sequences": ["STOP"],
+        // One begins another, one begins inside of another, one is found inside of another.
+        "stop_sequences": ["STOP", "STOPPED", "TOPS", "xSTOPx"],
     });
     if wishes.omit_thinking {
         body["thinking"] = json!({"type": "adaptive", "display": "omitted"});
     }
-    let mut options = options(Preset::Vllm);
+    let mut options = options(if wishes.scan { Preset::Generic } else { Preset::Vllm });
     options.quirks.think_tags = wishes.think_tags;
     options.quirks.lenient_eof = wishes.lenient_eof;
     request(Request::parse(body.to_string().as_bytes()).unwrap(), &options).unwrap().context

@@ -23,7 +23,7 @@ use crate::translate::delta::Delta;
 use crate::translate::message_writer::{BrokenInput, Cut, MessageWriter};
 use crate::translate::report::{Kind, Loss, Report};
 use crate::translate::signature::Signature;
-use crate::translate::stop_scan::StopScan;
+use crate::translate::stop_scan::{Scanned, StopScan};
 use crate::translate::{tokens, tool_ids};
 use serde_json::value::RawValue;
 use std::mem;
@@ -282,6 +282,9 @@ impl Stream {
 
     fn reasoning(&mut self, text: String, events: &mut Vec<Event>) {
         self.release(events);
+        if self.is_stopped() {
+            return;
+        }
         self.said_bytes += text.len();
         let waiting = self.reasoning.get_or_insert_default();
         if !self.context.omit_thinking {
@@ -322,6 +325,10 @@ impl Stream {
     fn text(&mut self, text: String, events: &mut Vec<Event>) {
         self.sign(None, events);
         let scanned = self.scan.push(text);
+        self.show(scanned, events);
+    }
+
+    fn show(&mut self, scanned: Scanned, events: &mut Vec<Event>) {
         self.said_bytes += scanned.text.len();
         self.writer.text(scanned.text, events);
         if scanned.matched.is_some() {
@@ -336,11 +343,10 @@ impl Stream {
         self.context.scan_for_stop && self.stop_sequence.is_some()
     }
 
-    /// Shows the text that might have become a stop sequence.
+    /// Shows the text that might have become a stop sequence, or a longer one.
     fn release(&mut self, events: &mut Vec<Event>) {
-        let text = self.scan.release();
-        self.said_bytes += text.len();
-        self.writer.text(text, events);
+        let scanned = self.scan.release();
+        self.show(scanned, events);
     }
 
     fn tool_start(
@@ -358,6 +364,9 @@ impl Stream {
             return;
         }
         self.release(events);
+        if self.is_stopped() {
+            return;
+        }
         let id = tool_ids::to_client(id, &self.context.used_tool_ids, &self.message_id, call);
         self.context.used_tool_ids.insert(id.clone());
         self.sign(extra.map(|extra| (id.as_str(), extra)), events);

@@ -19,7 +19,10 @@ struct Answer {
 
 fn answer() -> impl Strategy<Value = Answer> {
     let text = || {
-        let words = &["Hello", " ", "é", "😀", "\n", "<", "</think>", "<think>", "data: ", "\\", "\""][..];
+        let words = &[
+            "Hello", " ", "é", "😀", "\n", "<", "</think>", "<think>", "data: ", "\\", "\"", "ST", "OP",
+            "STOP", "PED", "x",
+        ][..];
         prop::collection::vec(prop::sample::select(words), 0..8).prop_map(|words| words.concat())
     };
     let id = prop::option::weighted(0.8, prop::sample::select(&["used", "functions.f:0", "x", "y", "z"][..]));
@@ -141,8 +144,9 @@ proptest! {
         answer in answer(),
         places in places(12),
         think_tags in any::<bool>(),
+        scan in any::<bool>(),
     ) {
-        let wishes = Wishes { think_tags, ..PLAIN };
+        let wishes = Wishes { think_tags, scan, ..PLAIN };
         prop_assert_eq!(message_of(wishes, &answer.chunks(&places))?, message_of(wishes, &answer.chunks(&[]))?);
     }
 
@@ -170,12 +174,17 @@ proptest! {
 
     #[test]
     fn a_stream_folds_to_the_whole_answer(
-        answer in answer(),
+        mut answer in answer(),
         places in places(6),
         think_tags in any::<bool>(),
         omit_thinking in any::<bool>(),
+        scan in any::<bool>(),
     ) {
-        let wishes = Wishes { omit_thinking, think_tags, ..PLAIN };
+        let wishes = Wishes { omit_thinking, think_tags, scan, ..PLAIN };
+        if scan {
+            // A stream that is stopped early never hears of usage.
+            answer.usage = None;
+        }
         let body = answer.completion().to_string();
         let (mut message, report) = response(body.as_bytes(), "msg_1".to_owned(), context(wishes))
             .map_err(|error| TestCaseError::fail(error.message))?;

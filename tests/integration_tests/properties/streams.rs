@@ -148,7 +148,8 @@ fn choice() -> impl Strategy<Value = Value> {
 
 fn said() -> impl Strategy<Value = Value> {
     let text = || {
-        let texts = &["", "Hi", " ", "é😀", "<think>", "</th", "ink>", "{}", "a\nb"][..];
+        let texts =
+            &["", "Hi", " ", "é😀", "<think>", "</th", "ink>", "{}", "a\nb", "ST", "OP", "STOP", "xS"][..];
         prop_oneof![6 => prop::sample::select(texts).prop_map(Value::from), 1 => odd()]
     };
     let member = prop_oneof![
