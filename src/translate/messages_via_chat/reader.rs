@@ -20,6 +20,8 @@ pub(super) struct Reader {
     /// Something has been said, so that a whole message could only repeat it.
     said: bool,
     finished: bool,
+    /// Estimated input tokens, for upstreams that do not count them.
+    input_estimate: u64,
     /// Reasons of losses that were reported; a stream would repeat them on every chunk.
     reported: Vec<&'static str>,
 }
@@ -27,13 +29,21 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(context: &Context) -> Self {
         let think_tags = context.think_tags.then(ThinkTags::default);
-        Self { calls: ToolCalls::default(), think_tags, said: false, finished: false, reported: Vec::new() }
+        Self {
+            calls: ToolCalls::default(),
+            think_tags,
+            said: false,
+            finished: false,
+            input_estimate: context.input_estimate,
+            reported: Vec::new(),
+        }
     }
 
     /// Reads one chunk that is no failure.
     pub(super) fn read(&mut self, mut chunk: Chunk, deltas: &mut Vec<Delta>) {
         if let Some(usage) = chunk.take_usage() {
-            deltas.extend(usage_of(&usage, chunk.service_tier.as_deref()).map(Delta::Usage));
+            let usage = usage_of(&usage, chunk.service_tier.as_deref(), self.input_estimate);
+            deltas.extend(usage.map(Delta::Usage));
         }
         for (position, choice) in (0..).zip(chunk.choices) {
             if choice.index.unwrap_or(position) == 0 {

@@ -4,9 +4,16 @@ use crate::protocol::anthropic::response::{OutputTokensDetails, Usage};
 use crate::protocol::openai::chat::chunk;
 
 /// The same tokens in Anthropic's words. Never negative, whatever the upstream says; `None` if it says nothing.
-pub(super) fn usage_of(usage: &chunk::Usage, service_tier: Option<&str>) -> Option<Usage> {
-    usage.prompt_tokens.or(usage.completion_tokens)?;
-    let prompt = usage.prompt_tokens.unwrap_or(0);
+///
+/// No prompt has no tokens: an upstream that says so did not count, and the estimate stands in.
+pub(super) fn usage_of(
+    usage: &chunk::Usage,
+    service_tier: Option<&str>,
+    input_estimate: u64,
+) -> Option<Usage> {
+    let counted = |tokens: Option<u64>| tokens.filter(|tokens| *tokens > 0);
+    counted(usage.prompt_tokens).or_else(|| counted(usage.completion_tokens))?;
+    let prompt = counted(usage.prompt_tokens).unwrap_or(input_estimate);
     let details = usage.prompt_tokens_details.clone().unwrap_or_default();
     let mut read =
         details.cached_tokens.or(usage.prompt_cache_hit_tokens).or(usage.cached_tokens).unwrap_or(0);
@@ -17,7 +24,7 @@ pub(super) fn usage_of(usage: &chunk::Usage, service_tier: Option<&str>) -> Opti
     }
     let completion = usage.completion_tokens.unwrap_or(0);
     // xAI counts reasoning beside the completion, and only the total tells.
-    let output = match usage.total_tokens {
+    let output = match usage.total_tokens.filter(|_| counted(usage.prompt_tokens).is_some()) {
         Some(total) if total > prompt.saturating_add(completion) => total - prompt,
         _ => completion,
     };
@@ -43,7 +50,7 @@ mod tests {
     use super::*;
 
     fn check(json: &str, expected: [u64; 4], thinking: Option<u64>) {
-        let usage = usage_of(&serde_json::from_str(json).unwrap(), None).unwrap();
+        let usage = usage_of(&serde_json::from_str(json).unwrap(), None, 0).unwrap();
         let counts = [
             usage.input_tokens,
             usage.cache_read_input_tokens,
@@ -72,7 +79,12 @@ mod tests {
 
     #[test]
     fn no_counts_are_no_usage() {
-        assert_eq!(usage_of(&serde_json::from_str(r#"{"total_tokens":null}"#).unwrap(), None), None);
+        for json in [r#"{"total_tokens":null}"#, r#"{"prompt_tokens":0,"completion_tokens":0}"#] {
+            assert_eq!(usage_of(&serde_json::from_str(json).unwrap(), None, 9), None);
+        }
+        let usage =
+            usage_of(&serde_json::from_str(r#"{"completion_tokens":5,"total_tokens":40}"#).unwrap(), None, 9);
+        assert_eq!(usage.map(|usage| (usage.input_tokens, usage.output_tokens)), Some((9, 5)));
     }
 
     #[test]
