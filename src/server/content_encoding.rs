@@ -46,9 +46,7 @@ impl ContentEncoding {
         }
         // Megabytes take milliseconds, which the threads that serve everybody do not have.
         let unpacked = tokio::task::spawn_blocking(move || gunzip(&packed, limit));
-        unpacked.await.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::Api, "internal error of the gateway; its log says more").into())
-        })
+        unpacked.await.unwrap_or_else(|crash| Err(ApiError::crashed(crash)))
     }
 }
 

@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::request_log::End;
 use crate::{
+    config::upstream::Upstream,
     protocol::anthropic::error::{Error, ErrorKind},
     secret::{self, SecretString},
     upstream,
@@ -44,6 +45,14 @@ impl ApiError {
 
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Error::new(ErrorKind::NotFound, message).into()
+    }
+
+    /// The answer to a request whose work on another thread panicked; a bug here.
+    pub(crate) fn crashed(crash: tokio::task::JoinError) -> Self {
+        match crash.try_into_panic() {
+            Ok(panic) => Self::panicked(panic.as_ref()),
+            Err(_) => Self::stopping(),
+        }
     }
 
     /// The answer to a request whose handler panicked; a bug here. The text of the panic is for the log only.
@@ -88,8 +97,15 @@ impl From<upstream::Error> for ApiError {
 pub(crate) struct Mask(Vec<SecretString>);
 
 impl Mask {
-    pub(crate) fn new(keys: [Option<&SecretString>; 2]) -> Self {
-        Self(keys.into_iter().flatten().cloned().collect())
+    /// Hides the keys, and the values of configured headers, which may be credentials too.
+    pub(crate) fn new(client_key: Option<&SecretString>, upstream: &Upstream) -> Self {
+        let keys = client_key.into_iter().chain(&upstream.api_key).cloned();
+        let headers = upstream.headers.iter().flat_map(|(_, value)| {
+            let after_scheme = value.split_once(' ').map(|(_, credential)| credential);
+            [Some(value.as_str()), after_scheme].into_iter().flatten()
+        });
+        let values = headers.filter(|value| value.len() >= SHORTEST_SECRET_BYTES);
+        Self(keys.chain(values.map(|value| SecretString::from(value.to_owned()))).collect())
     }
 
     /// The same failure without keys in its message.
@@ -99,6 +115,9 @@ impl Mask {
         error
     }
 }
+
+/// Shorter header values are words such as names of teams, which messages may hold.
+const SHORTEST_SECRET_BYTES: usize = 8;
 
 /// Without a body: only [`finish`] knows the request's id, which belongs into it.
 impl IntoResponse for ApiError {

@@ -54,8 +54,6 @@ pub(crate) struct EventBody<S> {
 pub(crate) struct Setting {
     /// The limits of sizes and times.
     pub(crate) pace: Pace,
-    /// The upstream's media type.
-    pub(crate) media_type: String,
     /// When the server stops waiting.
     pub(crate) stopping: Deadline,
     pub(crate) log: Log,
@@ -96,11 +94,10 @@ where
     /// # Errors
     /// When the answer failed before there was any event: then a status can still be answered.
     pub(crate) async fn begin(source: S, stream: Stream, setting: Setting) -> Result<Self, ApiError> {
-        let is_events = setting.media_type == "text/event-stream";
         let mut body = Self {
             source: Some(source),
             rest: None,
-            reading: if is_events { Reading::events(&setting.pace) } else { Reading::Unknown },
+            reading: Reading::Unknown,
             stream,
             clock: Clock::start(),
             pace: setting.pace,
@@ -205,7 +202,9 @@ where
         let now = Instant::now();
         self.clock.byte = now;
         if matches!(self.reading, Reading::Unknown) {
-            match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            // Neither white space nor a byte order mark tells what follows.
+            let tells = |byte: &&u8| !byte.is_ascii_whitespace() && !b"\xEF\xBB\xBF".contains(byte);
+            match bytes.iter().find(tells) {
                 None => return,
                 Some(b'{' | b'[') => self.reading = Reading::Whole(Vec::new()),
                 Some(_) => self.reading = Reading::events(&self.pace),

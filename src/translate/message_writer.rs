@@ -30,7 +30,12 @@ pub(crate) struct MessageWriter {
     queue: VecDeque<Queued>,
     /// The open block is thinking and has its signature, so nothing may be added to it.
     signed: bool,
+    /// What waits for the open tool's end, in bytes.
+    waiting_bytes: usize,
 }
+
+/// What may wait for a tool's end, in bytes, over a whole answer.
+const MAX_WAITING_BYTES: usize = 16 << 20;
 
 /// The open block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +94,10 @@ impl MessageWriter {
         }
         if self.is_free() {
             self.write_text(text, events);
-        } else if let Some(Queued::Text(waiting)) = self.queue.back_mut() {
+            return;
+        }
+        self.waiting_bytes += text.len();
+        if let Some(Queued::Text(waiting)) = self.queue.back_mut() {
             waiting.push_str(&text);
         } else {
             self.queue.push_back(Queued::Text(text));
@@ -100,7 +108,10 @@ impl MessageWriter {
     pub(crate) fn thinking(&mut self, text: String, events: &mut Vec<Event>) {
         if self.is_free() {
             self.write_thinking(text, events);
-        } else if let Some(Queued::Thinking { text: waiting, signature: None }) = self.queue.back_mut() {
+            return;
+        }
+        self.waiting_bytes += text.len();
+        if let Some(Queued::Thinking { text: waiting, signature: None }) = self.queue.back_mut() {
             waiting.push_str(&text);
         } else {
             self.queue.push_back(Queued::Thinking { text, signature: None });
@@ -150,9 +161,15 @@ impl MessageWriter {
             if call.scanner.is_done() {
                 surplus(json, report);
             } else {
+                self.waiting_bytes += json.len();
                 call.waiting.push_str(json);
             }
         }
+    }
+
+    /// Whether more waits for the open tool's end than may be kept: the message must end in an error.
+    pub(crate) fn is_overfull(&self) -> bool {
+        self.waiting_bytes > MAX_WAITING_BYTES
     }
 
     /// Number of calls so far.
@@ -266,6 +283,7 @@ impl MessageWriter {
         if call.deferred || call.scanner.is_untouched() && !json.starts_with('{') {
             call.deferred = true;
             call.waiting.push_str(json);
+            self.waiting_bytes += json.len();
             return;
         }
         if call.scanner.is_done() {
@@ -282,6 +300,7 @@ impl MessageWriter {
             call.scanner = before;
             call.deferred = true;
             call.waiting.push_str(json);
+            self.waiting_bytes += json.len();
             return;
         }
         if let Some(reason) = call.scanner.mended()

@@ -19,6 +19,8 @@ const PREFIX: &str = "apx1.";
 const MAX_ENCODED_BYTES: usize = 256 << 10;
 /// Longest JSON text inside of one, in bytes.
 const MAX_INFLATED_BYTES: u64 = 1 << 20;
+/// What all signatures of one request may inflate to, in bytes: a client can write thousands of them.
+pub(crate) const INFLATE_BUDGET_BYTES: u64 = 8 << 20;
 
 /// What a signature says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -75,15 +77,18 @@ impl Signature {
         (encoded.len() <= MAX_ENCODED_BYTES).then_some(encoded)
     }
 
-    /// What a signature says; `None` for one that is not ours, damaged or too long.
-    pub(crate) fn decode(signature: &str) -> Option<Self> {
-        if signature.len() > MAX_ENCODED_BYTES {
+    /// What a signature says; `None` for one that is not ours, damaged or too long, and once the `budget` of bytes
+    /// is spent that all signatures of a request may inflate to.
+    pub(crate) fn decode(signature: &str, budget: &mut u64) -> Option<Self> {
+        if signature.len() > MAX_ENCODED_BYTES || *budget == 0 {
             return None;
         }
         let packed = URL_SAFE_NO_PAD.decode(signature.strip_prefix(PREFIX)?).ok()?;
         let mut json = Vec::new();
-        ZlibDecoder::new(packed.as_slice()).take(MAX_INFLATED_BYTES + 1).read_to_end(&mut json).ok()?;
-        if u64::try_from(json.len()).ok()? > MAX_INFLATED_BYTES {
+        let read = ZlibDecoder::new(packed.as_slice()).take(MAX_INFLATED_BYTES + 1).read_to_end(&mut json);
+        let inflated = u64::try_from(json.len()).ok()?;
+        *budget = budget.saturating_sub(inflated);
+        if read.is_err() || inflated > MAX_INFLATED_BYTES {
             return None;
         }
         serde_json::from_slice(&json).ok()
@@ -104,7 +109,7 @@ mod tests {
         let signature = Signature::of_text("chat", "up", "m", Some("because é😀".to_owned()));
         let encoded = signature.encode().unwrap();
         assert!(encoded.starts_with(PREFIX) && encoded.is_ascii());
-        let decoded = Signature::decode(&encoded).unwrap();
+        let decoded = Signature::decode(&encoded, &mut 1_000).unwrap();
         assert_eq!(decoded.text, signature.text);
         assert!(signature.is_for("chat", "up") && !signature.is_for("chat", "other"));
     }
@@ -113,16 +118,36 @@ mod tests {
     fn foreign_damaged_and_oversized_signatures_say_nothing() {
         let encoded = Signature::of_text("chat", "up", "m", None).encode().unwrap();
         for signature in ["", "ErUB3foreign", "apx1.", "apx1.AAAA", &encoded[..encoded.len() - 3]] {
-            assert!(Signature::decode(signature).is_none(), "{signature}");
+            assert!(Signature::decode(signature, &mut { INFLATE_BUDGET_BYTES }).is_none(), "{signature}");
         }
-        assert!(Signature::decode(&format!("apx1.{}", "A".repeat(MAX_ENCODED_BYTES))).is_none());
+        assert!(
+            Signature::decode(&format!("apx1.{}", "A".repeat(MAX_ENCODED_BYTES)), &mut {
+                INFLATE_BUDGET_BYTES
+            })
+            .is_none()
+        );
     }
 
     #[test]
     fn a_bomb_is_not_inflated_and_too_long_a_text_not_carried() {
         let mut bomb = Vec::new();
         ZlibEncoder::new(vec![b' '; 8 << 20].as_slice(), Compression::best()).read_to_end(&mut bomb).unwrap();
-        assert!(Signature::decode(&format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bomb))).is_none());
+        assert!(
+            Signature::decode(&format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bomb)), &mut {
+                INFLATE_BUDGET_BYTES
+            })
+            .is_none()
+        );
         assert_eq!(Signature::of_text("chat", "up", "m", Some("x".repeat(2 << 20))).encode(), None);
+    }
+
+    #[test]
+    fn the_signatures_of_a_request_share_a_budget() {
+        let encoded = Signature::of_text("chat", "up", "m", Some("x".repeat(600))).encode().unwrap();
+        let mut budget = 1_000;
+        assert!(Signature::decode(&encoded, &mut budget).is_some());
+        assert!(Signature::decode(&encoded, &mut budget).is_some());
+        assert_eq!(budget, 0);
+        assert!(Signature::decode(&encoded, &mut budget).is_none());
     }
 }

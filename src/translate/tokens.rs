@@ -8,6 +8,8 @@ use crate::protocol::openai::chat::request::{Content, Message, Part, Request};
 /// Tokens that the upstream's template adds to each message, and to begin the answer.
 const PER_MESSAGE: u64 = 4;
 const PER_ANSWER: u64 = 3;
+/// Longest text given to the tokenizer at once.
+const MAX_PIECE_BYTES: usize = 64 << 10;
 /// Tokens around each tool's definition.
 const PER_TOOL: u64 = 8;
 /// An image of unknown size.
@@ -30,7 +32,21 @@ pub fn estimate_output(bytes: usize) -> u64 {
 /// 100 KB after: run it where it may block.
 pub fn count(request: &Request) -> u64 {
     let tables = tiktoken_rs::o200k_base_singleton();
-    measure(request, &mut |text| length(tables.encode_ordinary(text).len()))
+    measure(request, &mut |text| pieces(text).map(|piece| length(tables.encode_ordinary(piece).len())).sum())
+}
+
+/// A text in pieces that the tokenizer's regular expressions bear: they give up, by a panic, on a megabyte of
+/// white space.
+fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let mut end = text.len().min(MAX_PIECE_BYTES);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let (piece, rest) = text.split_at_checked(end)?;
+        text = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 /// About 3.9 bytes of ASCII make a token, and 3 bytes of other scripts (one CJK character).
@@ -94,6 +110,11 @@ mod tests {
     fn request(text: &str) -> Request {
         let content = Content::Text(text.to_owned());
         Request { messages: vec![Message::User { content }], ..Request::default() }
+    }
+
+    #[test]
+    fn a_megabyte_of_white_space_is_counted() {
+        assert!(count(&request(&(" ".repeat(1_000_000) + "é"))) > 100);
     }
 
     #[test]

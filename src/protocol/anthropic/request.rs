@@ -95,10 +95,16 @@ impl Request {
     pub fn parse(body: &[u8]) -> Result<Parsed, Error> {
         let scanned = json::scan(body).map_err(|error| Error::invalid_request(format!("{error}")))?;
         let text = scanned.text.as_ref();
-        let request = serde_json::from_slice(text).map_err(|error| place_of(text, &error))?;
+        let request: Self = serde_json::from_slice(text).map_err(|error| place_of(text, &error))?;
+        if request.model.len() > MAX_MODEL_BYTES {
+            return Err(Error::invalid_request("model: a name is 256 bytes long at most"));
+        }
         Ok(Parsed { request, repaired_surrogates: scanned.repaired })
     }
 }
+
+/// Longest name of a model: names stand in logs, prompts must not.
+const MAX_MODEL_BYTES: usize = 256;
 
 /// Reads the body once more, slowly, to learn where the error is.
 fn place_of(text: &[u8], error: &serde_json::Error) -> Error {

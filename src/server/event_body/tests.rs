@@ -55,16 +55,15 @@ impl Upstream {
     }
 }
 
-fn pair(media_type: &str) -> (Upstream, impl Future<Output = Result<EventBody<Fake>, ApiError>>) {
+fn pair() -> (Upstream, impl Future<Output = Result<EventBody<Fake>, ApiError>>) {
     let (sender, pieces) = mpsc::unbounded_channel();
     let dropped = Arc::<AtomicBool>::default();
     let upstream = Upstream { pieces: sender, dropped: Arc::clone(&dropped), stopping: Stopping::default() };
     let setting = Setting {
         pace: Pace::from(&Limits::default()),
-        media_type: media_type.to_owned(),
         stopping: upstream.stopping.deadline(),
         log: Log::for_test(),
-        mask: Mask::new([None, None]),
+        mask: Mask::new(None, &crate::config::upstream::Upstream::default()),
         slot: None,
     };
     let machine = Stream::new("msg_1".to_owned(), Context::default());
@@ -91,11 +90,10 @@ fn chunk(text: &str) -> String {
 }
 
 const FINISH: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
-const SSE: &str = "text/event-stream";
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_upstream_is_bridged_by_pings_and_then_given_up() {
-    let (upstream, begin) = pair(SSE);
+    let (upstream, begin) = pair();
     upstream.say(&chunk("a"));
     let mut body = begin.await.unwrap();
     assert_eq!(next(&mut body).await.unwrap().last().unwrap(), "content_block_delta");
@@ -112,7 +110,7 @@ async fn a_silent_upstream_is_bridged_by_pings_and_then_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn comments_keep_a_stream_alive_but_not_for_ever() {
-    let (upstream, begin) = pair(SSE);
+    let (upstream, begin) = pair();
     upstream.say(&chunk("a"));
     let mut body = begin.await.unwrap();
     next(&mut body).await.unwrap();
@@ -137,7 +135,7 @@ async fn comments_keep_a_stream_alive_but_not_for_ever() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_answered_before_the_first_event_for_ten_seconds() {
-    let (upstream, begin) = pair(SSE);
+    let (upstream, begin) = pair();
     upstream.say(": wait\n\n");
     let begun = Instant::now();
     let mut body = begin.await.unwrap();
@@ -147,27 +145,27 @@ async fn nothing_is_answered_before_the_first_event_for_ten_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn an_early_failure_becomes_a_status() {
-    let (upstream, begin) = pair(SSE);
+    let (upstream, begin) = pair();
     upstream.say("data: {\"error\":{\"message\":\"no\",\"code\":429}}\n\n");
     assert_eq!(begin.await.err().unwrap().error.status, 429);
-    let (upstream, begin) = pair(SSE);
+    let (upstream, begin) = pair();
     upstream.fail();
     let failure = begin.await.err().unwrap();
     assert_eq!((failure.error.status, failure.end), (502, End::UpstreamError));
-    let (upstream, begin) = pair(SSE);
+    let (upstream, begin) = pair();
     drop(upstream.pieces);
     assert_eq!(begin.await.err().unwrap().error.status, 502);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_break_is_an_error_unless_the_answer_was_whole() {
-    let (upstream, begin) = pair(SSE);
+    let (upstream, begin) = pair();
     upstream.say(&chunk("a"));
     let mut body = begin.await.unwrap();
     next(&mut body).await.unwrap();
     upstream.fail();
     assert_eq!(next(&mut body).await.unwrap(), ["api_error"]);
-    let (upstream, begin) = pair(SSE);
+    let (upstream, begin) = pair();
     upstream.say(&(chunk("a") + FINISH));
     let mut body = begin.await.unwrap();
     next(&mut body).await.unwrap();
@@ -177,7 +175,7 @@ async fn a_break_is_an_error_unless_the_answer_was_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn usage_is_waited_for_two_seconds() {
-    let (upstream, begin) = pair(SSE);
+    let (upstream, begin) = pair();
     upstream.say(&(chunk("a") + FINISH));
     let mut body = begin.await.unwrap();
     next(&mut body).await.unwrap();
@@ -189,7 +187,7 @@ async fn usage_is_waited_for_two_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_reads_late_is_not_the_upstreams_silence() {
-    let (upstream, begin) = pair(SSE);
+    let (upstream, begin) = pair();
     upstream.say(&chunk("a"));
     let mut body = begin.await.unwrap();
     next(&mut body).await.unwrap();
@@ -200,7 +198,7 @@ async fn a_client_that_reads_late_is_not_the_upstreams_silence() {
 
 #[tokio::test(start_paused = true)]
 async fn one_read_is_one_write() {
-    let (upstream, begin) = pair(SSE);
+    let (upstream, begin) = pair();
     upstream.say(&(chunk("a") + &chunk("b") + &chunk("c")[..20]));
     let mut body = begin.await.unwrap();
     let first = next(&mut body).await.unwrap();
@@ -211,36 +209,34 @@ async fn one_read_is_one_write() {
 
 #[tokio::test(start_paused = true)]
 async fn one_json_text_becomes_a_stream() {
-    for media_type in ["application/json", "text/plain", ""] {
-        let (upstream, begin) = pair(media_type);
-        let whole = r#"{"choices":[{"index":0,"message":{"content":"hi"},"finish_reason":"stop"}]}"#;
-        upstream.say(" \n");
-        upstream.say(&whole[..30]);
-        upstream.say(&whole[30..]);
-        drop(upstream.pieces);
-        let mut body = begin.await.unwrap();
-        let names = next(&mut body).await.unwrap();
-        assert_eq!(
-            (names.first().unwrap().as_str(), names.last().unwrap().as_str()),
-            ("message_start", "message_stop")
-        );
-    }
+    let (upstream, begin) = pair();
+    let whole = r#"{"choices":[{"index":0,"message":{"content":"hi"},"finish_reason":"stop"}]}"#;
+    upstream.say(" \n");
+    upstream.say(&whole[..30]);
+    upstream.say(&whole[30..]);
+    drop(upstream.pieces);
+    let mut body = begin.await.unwrap();
+    let names = next(&mut body).await.unwrap();
+    assert_eq!(
+        (names.first().unwrap().as_str(), names.last().unwrap().as_str()),
+        ("message_start", "message_stop")
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn dropping_the_answer_drops_the_upstream() {
-    let (upstream, begin) = pair(SSE);
+    let (upstream, begin) = pair();
     upstream.say(&chunk("a"));
     drop(begin.await.unwrap());
     assert!(upstream.dropped.load(Ordering::Relaxed));
-    let (upstream, begin) = pair(SSE);
+    let (upstream, begin) = pair();
     let waiting = time::timeout(Duration::from_secs(1), begin).await;
     assert!(waiting.is_err() && upstream.dropped.load(Ordering::Relaxed));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_end_of_the_server_is_an_error_event() {
-    let (upstream, begin) = pair(SSE);
+    let (upstream, begin) = pair();
     upstream.say(&chunk("a"));
     let mut body = begin.await.unwrap();
     next(&mut body).await.unwrap();
@@ -257,10 +253,9 @@ async fn a_source_that_never_pauses_cannot_hide_its_emptiness() {
     });
     let setting = Setting {
         pace: Pace::from(&Limits::default()),
-        media_type: SSE.to_owned(),
         stopping: Stopping::default().deadline(),
         log: Log::for_test(),
-        mask: Mask::new([None, None]),
+        mask: Mask::new(None, &crate::config::upstream::Upstream::default()),
         slot: None,
     };
     let machine = Stream::new("msg_1".to_owned(), Context::default());

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::messages::{options, parse};
 use crate::{
-    protocol::anthropic::error::{Error, ErrorKind},
+    protocol::anthropic::error::Error,
     server::{error::ApiError, limits, request_log::Log, state::Shared},
     translate::{messages_via_chat, tokens},
 };
@@ -40,7 +40,7 @@ pub(crate) async fn count(
         drop(slot);
         Ok(tokens::count(&translated.body))
     });
-    let crashed = |_| Error::new(ErrorKind::Api, "internal error of the gateway; its log says more");
-    let input_tokens = counted.await.map_err(crashed)?.map_err(|error: Error| ApiError::from(error))?;
+    let counted = counted.await.map_err(ApiError::crashed)?;
+    let input_tokens = counted.map_err(|error: Error| ApiError::from(error))?;
     Ok(Json(Count { input_tokens }))
 }

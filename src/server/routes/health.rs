@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 use super::query_value;
+use crate::config::server::Auth;
 use crate::server::{
     auth,
     state::{Finding, Shared},
@@ -74,7 +75,9 @@ pub(crate) async fn ready(
         () => "ok",
     };
     let server = &shared.config.server;
-    let known = auth::authenticate(server.auth, &server.client_keys, &headers).is_ok();
+    // A key that is only passed through proves nothing.
+    let checked = server.auth != Auth::Passthrough;
+    let known = checked && auth::authenticate(server.auth, &server.client_keys, &headers).is_ok();
     let answer = Ready { status, upstream, details: known.then(|| details(&shared, finding)) };
     let code = if status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(answer)).into_response()

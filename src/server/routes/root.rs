@@ -1,12 +1,8 @@
 //! Paths that clients try to see whether anybody is there.
 
-use std::sync::Arc;
-
-use axum::{Extension, Json, body::Body, extract::State};
-use http::{HeaderMap, StatusCode};
+use axum::Json;
+use http::StatusCode;
 use serde::Serialize;
-
-use crate::server::{error::ApiError, limits, request_log::Log, state::Shared};
 
 /// What `/` says.
 #[derive(Debug, Serialize)]
@@ -26,13 +22,7 @@ pub(crate) async fn nothing() -> StatusCode {
     StatusCode::OK
 }
 
-/// `POST /api/event_logging/batch`: Claude Code's telemetry, which ends here.
-pub(crate) async fn swallow(
-    State(shared): State<Arc<Shared>>,
-    Extension(log): Extension<Log>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<serde_json::Map<String, serde_json::Value>>, ApiError> {
-    limits::read_body(&headers, body, &shared.config.limits, &log).await?;
-    Ok(Json(serde_json::Map::new()))
+/// `POST /api/event_logging/batch`: Claude Code's telemetry, which ends here unread.
+pub(crate) async fn swallow() -> Json<serde_json::Map<String, serde_json::Value>> {
+    Json(serde_json::Map::new())
 }

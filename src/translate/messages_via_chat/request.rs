@@ -14,11 +14,15 @@ use crate::translate::context::Context;
 use crate::translate::digest::hex;
 use crate::translate::quirks::{MaxTokensField, ReasoningEcho, is_reasoning_model};
 use crate::translate::report::{Kind, Report, step};
+use crate::translate::signature::INFLATE_BUDGET_BYTES;
 use crate::translate::tool_names::ToolNames;
 use crate::translate::{Options, StopSequences, json_schema, tokens};
 
 /// Anthropic's own limit.
 const MAX_MESSAGES: usize = 100_000;
+/// Every byte of the answer is compared with every sequence.
+const MAX_SEQUENCES: usize = 256;
+const MAX_SEQUENCE_BYTES: usize = 64 << 10;
 /// `stop` takes four texts at most (OpenAI, 2026-11-22).
 const MAX_STOP_SEQUENCES: usize = 4;
 
@@ -47,7 +51,8 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
     refuse_unsupported(&request)?;
     report_hints(&request, &mut report);
 
-    let mut translation = Translation { options, report, names: ToolNames::default() };
+    let mut translation =
+        Translation { options, report, names: ToolNames::default(), inflate_budget: INFLATE_BUDGET_BYTES };
     let mut body = chat::request::Request { model: options.model.clone(), ..Default::default() };
     translation.limit(&request, &mut body)?;
     translation.sampling(&request, &mut body);
@@ -85,6 +90,8 @@ struct Translation<'a> {
     options: &'a Options,
     report: Report,
     names: ToolNames,
+    /// What the signatures of thinking blocks may still inflate to, in bytes.
+    inflate_budget: u64,
 }
 
 /// What no other vendor's server can do.
@@ -95,6 +102,12 @@ fn refuse_unsupported(request: &Request) -> Result<(), Error> {
     }
     if request.messages.len() > MAX_MESSAGES {
         return refuse("messages: 100,000 messages are the most, as with Anthropic's API");
+    }
+    let sequences = request.stop_sequences.as_deref().unwrap_or_default();
+    if sequences.len() > MAX_SEQUENCES
+        || sequences.iter().map(String::len).sum::<usize>() > MAX_SEQUENCE_BYTES
+    {
+        return refuse("stop_sequences: 256 sequences of 64 KiB in all are the most");
     }
     if request.thread.is_some() {
         // The SDKs' tool runners send threads by default and resend everything when told so by this code.

@@ -139,6 +139,7 @@ impl Stream {
             return;
         }
         self.done = true;
+        let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
         match read_chunk(body, &mut self.report) {
             Some(chunk) if chunk.is_error() => {
                 self.fail(in_band_body(body, &self.context.upstream), events);
@@ -241,6 +242,10 @@ impl Stream {
         self.reader.read(chunk, &mut deltas);
         self.apply(&mut deltas, events);
         self.deltas = deltas;
+        if self.writer.is_overfull() {
+            let error = self.upstream_error("a tool call never ends and too much came after its beginning");
+            self.fail(error, events);
+        }
     }
 
     fn apply(&mut self, deltas: &mut Vec<Delta>, events: &mut Vec<Event>) {

@@ -40,7 +40,7 @@ pub(super) async fn translate_back(
     answer: Answer,
     slot: Slot,
 ) -> Result<Response, ApiError> {
-    let mask = Mask::new([caller.upstream_key.as_ref(), shared.config.upstream.api_key.as_ref()]);
+    let mask = Mask::new(caller.upstream_key.as_ref(), &shared.config.upstream);
     if !(200..300).contains(&answer.status) {
         let error = refused(shared, answer, caller.upstream_key.is_some()).await;
         return Err(ApiError::upstream(mask.error(error)));
@@ -89,7 +89,6 @@ async fn stream_events(
 ) -> Result<Body, ApiError> {
     let setting = Setting {
         pace: Pace::from(&shared.config.limits),
-        media_type: answer.media_type(),
         stopping: shared.stopping.deadline(),
         log: log.clone(),
         mask,

@@ -70,8 +70,13 @@ impl ToolCalls {
             }
         };
         self.last = Some(at);
-        if let Some(call_of_piece) = self.calls.get_mut(at).filter(|it| it.extra.is_none()) {
-            call_of_piece.extra = call.extra_content;
+        if let (Some(extra), Some(call)) = (call.extra_content, self.calls.get_mut(at)) {
+            if call.number.is_none() {
+                call.extra = Some(extra);
+            } else {
+                let reason = "what must come back with a call came after its beginning";
+                deltas.push(lost("/choices/0/message/tool_calls", Kind::Dropped, reason));
+            }
         }
         self.grow(at, id, name, function.arguments, deltas);
     }

@@ -3,6 +3,7 @@
 use super::{Translation, report_unknown};
 use crate::protocol::anthropic::block::{Block, BlockKind, Content, Source};
 use crate::protocol::anthropic::error::Error;
+use crate::protocol::anthropic::request::ToolChange;
 use crate::protocol::openai::chat::request::{self as chat, Part};
 use crate::translate::report::Kind;
 use base64::Engine as _;
@@ -115,7 +116,11 @@ impl Translation<'_> {
             }
             BlockKind::Marker => self.report.add(&place.0, Kind::Ignored, "a marker without content"),
             // They were applied to the list of tools before.
-            BlockKind::ToolAddition(_) | BlockKind::ToolRemoval(_) => {}
+            BlockKind::ToolAddition(ToolChange::Definition(None))
+            | BlockKind::ToolRemoval(ToolChange::Definition(None)) => {}
+            BlockKind::ToolAddition(_) | BlockKind::ToolRemoval(_) => {
+                return Err(place.refuse("changes of the tools belong into the content of a message"));
+            }
             BlockKind::ContainerUpload => {
                 return Err(place.refuse("a container_upload needs Anthropic's code execution"));
             }

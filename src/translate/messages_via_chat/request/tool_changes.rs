@@ -5,7 +5,7 @@
 use crate::protocol::anthropic::block::{BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::{Message, Tool, ToolChange};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What all changes together come to.
 #[derive(Debug, Default)]
@@ -13,11 +13,11 @@ pub(super) struct ToolChanges {
     /// Whether a tool is offered in the end, by its name; tools that are not named here stay as they were.
     offered: HashMap<String, bool>,
     /// Tools that were defined in mid-conversation.
-    pub(super) defined: Vec<Tool>,
+    defined: BTreeMap<String, Tool>,
 }
 
 impl ToolChanges {
-    /// Takes the changes out of the conversation. Their blocks stay, without content.
+    /// Takes the changes out of the conversation. Their blocks stay, as definitions that have been taken.
     ///
     /// # Errors
     /// When a change is about a tool of an MCP server, which cannot be called here.
@@ -38,6 +38,11 @@ impl ToolChanges {
         Ok(changes)
     }
 
+    /// The tools that were defined in mid-conversation, the last definition of each name, in the order of names.
+    pub(super) fn take_defined(&mut self) -> BTreeMap<String, Tool> {
+        std::mem::take(&mut self.defined)
+    }
+
     /// Whether the tool was withdrawn, and not added again.
     pub(super) fn withdrew(&self, name: &str) -> bool {
         self.offered.get(name) == Some(&false)
@@ -55,12 +60,15 @@ impl ToolChanges {
         place: impl Fn() -> String,
     ) -> Result<(), Error> {
         let name = match change {
-            ToolChange::Reference(name) => name.clone(),
+            ToolChange::Reference(name) => {
+                let name = std::mem::take(name);
+                *change = ToolChange::Definition(None);
+                name
+            }
             ToolChange::Definition(definition) => {
                 let Some(tool) = definition.take() else { return Ok(()) };
                 let name = tool.name.clone().unwrap_or_default();
-                self.defined.retain(|known| known.name.as_deref() != Some(&name));
-                self.defined.push(*tool);
+                self.defined.insert(name.clone(), *tool);
                 name
             }
             ToolChange::Other(kind) => {

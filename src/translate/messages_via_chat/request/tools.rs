@@ -31,8 +31,9 @@ impl Translation<'_> {
         let mut tools = request.tools.take().unwrap_or_default();
         let mut changes = ToolChanges::take(&mut request.messages)?;
         // A tool that is defined anew takes the old one's place.
-        tools.retain(|tool| !changes.defined.iter().any(|new| new.name == tool.name));
-        tools.append(&mut changes.defined);
+        let defined = changes.take_defined();
+        tools.retain(|tool| !tool.name.as_ref().is_some_and(|name| defined.contains_key(name)));
+        tools.extend(defined.into_values());
         let choice = request.tool_choice.take();
         let forced = choice.as_ref().and_then(|choice| match choice.kind.as_str() {
             "tool" => choice.name.as_deref(),

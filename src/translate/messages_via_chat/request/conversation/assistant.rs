@@ -150,8 +150,8 @@ impl Translation<'_> {
     ) {
         if let Some(signature) = signature.filter(|signature| !signature.is_empty()) {
             let upstream = &self.options.upstream;
-            let Some(signature) = Signature::decode(signature).filter(|it| it.is_for(DIALECT, upstream))
-            else {
+            let decoded = Signature::decode(signature, &mut self.inflate_budget);
+            let Some(signature) = decoded.filter(|it| it.is_for(DIALECT, upstream)) else {
                 self.report.add(&place.0, Kind::Ignored, "the reasoning of another model");
                 return;
             };
@@ -160,10 +160,11 @@ impl Translation<'_> {
                 thinking = signature.text.unwrap_or_default();
             }
         }
-        if self.options.quirks.reasoning_echo == ReasoningEcho::Drop && !thinking.is_empty() {
+        if self.options.quirks.reasoning_echo != ReasoningEcho::Drop {
+            said.reasoning.push_str(&thinking);
+        } else if !thinking.is_empty() {
             self.report.add(&place.0, Kind::Ignored, "the upstream does not take reasoning back");
         }
-        said.reasoning.push_str(&thinking);
     }
 
     fn prefill(&mut self, place: &Place, said: &mut Assistant, body: &mut chat::Request) {
