@@ -1,7 +1,7 @@
 //! Who may call: client keys, the name that was called, web pages, and ports that others can reach.
 
 use crate::support::bodies::{completion, request};
-use crate::support::http::{Call, Reply};
+use crate::support::http::{Call, Connection, Reply};
 use crate::support::program::{Program, Server};
 use crate::support::serving::{CANARY, Gateway, answer, body, configured, failure, messages, no_canary};
 use crate::support::upstream::{Exchange, Upstream};
@@ -320,4 +320,16 @@ fn an_empty_list_of_keys_is_no_open_door() {
         );
         assert!(!output.stderr.contains("good-key"), "{}", output.stderr);
     }
+}
+
+#[test]
+fn telemetry_without_a_key_is_answered_unread() {
+    let gateway = Gateway::with(vec![], |program| program.env("CLIENT_API_KEYS", "key-a"));
+    let mut connection = Connection::open(gateway.server.base_url());
+    connection.write(
+        b"POST /api/event_logging/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+          content-length: 31457280\r\n\r\n{",
+    );
+    assert_eq!(connection.reply(false).status, 200, "although its body never comes");
+    gateway.end();
 }

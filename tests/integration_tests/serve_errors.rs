@@ -260,3 +260,23 @@ fn the_server_serves_on_after_every_failure() {
     assert_eq!(streamed(gateway.post(request("hi", true))).text(), "Hello");
     gateway.end();
 }
+
+#[test]
+fn a_completion_and_a_failure_are_understood_under_the_type_of_a_stream() {
+    let whole = completion("hi").to_string();
+    let failed = r#"{"error":{"message":"slow down","code":429}}"#;
+    let gateway = Gateway::start(vec![Exchange::new().sse([whole]), Exchange::new().sse([failed])]);
+    assert_eq!(streamed(gateway.post(request("hi", true))).text(), "hi");
+    failure(gateway.post(request("hi", true)), 429, "rate_limit_error");
+    gateway.end();
+}
+
+#[test]
+fn credentials_in_configured_headers_stay_here() {
+    let quoting = json!({"error": {"message": "bad token: hunter2-verysecret-value"}});
+    let toml = "[upstream]\nheaders = { \"x-gateway-token\" = \"hunter2-verysecret-value\" }\n";
+    let gateway = Gateway::with_config(vec![Exchange::new().status(400).json(quoting)], toml);
+    let error = failure(gateway.post(request("hi", false)), 400, "invalid_request_error");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+    gateway.end();
+}

@@ -311,3 +311,24 @@ fn beyond_the_limit_of_connections_clients_wait() {
     });
     gateway.end();
 }
+
+#[test]
+fn names_and_stop_sequences_are_bounded() {
+    let gateway = Gateway::start(vec![]);
+    let mut long = request("hi", false);
+    long["model"] = json!("x".repeat(257));
+    failure(gateway.post(long), 400, "invalid_request_error");
+    let mut many = request("hi", false);
+    many["stop_sequences"] = json!(vec!["x"; 257]);
+    failure(gateway.post(many), 400, "invalid_request_error");
+    gateway.end();
+}
+
+#[test]
+fn a_megabyte_of_white_space_is_counted() {
+    let gateway = Gateway::start(vec![]);
+    let body = request(&(" ".repeat(1_000_000) + "x"), false);
+    let mut reply = gateway.send(&Call::post("/v1/messages/count_tokens").json(body));
+    assert!(reply.json()["input_tokens"].as_u64().unwrap() > 100);
+    gateway.end();
+}
