@@ -51,12 +51,14 @@ impl Slots {
     }
 
     /// Takes a place; waits a second at most, and not behind a full queue.
-    pub(crate) async fn take(&self) -> Result<Slot, ApiError> {
+    pub(crate) async fn take(&self, log: &Log) -> Result<Slot, ApiError> {
         if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(Slot { _permit: permit });
         }
-        let full =
-            || ApiError::shed("the gateway is at its limit of concurrent requests; try again in a second");
+        let full = || {
+            log.security_event("rate_limited", "all places for concurrent requests are taken");
+            ApiError::shed("the gateway is at its limit of concurrent requests; try again in a second")
+        };
         let Some(_queued) = Queued::new(&self.waiting, self.max_waiting) else { return Err(full()) };
         match time::timeout(MAX_WAIT, Arc::clone(&self.places).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(Slot { _permit: permit }),
@@ -205,16 +207,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_full_queue_is_refused_at_once_and_a_queued_request_after_a_second() {
-        let slots = Slots::new(1);
-        let first = slots.take().await.unwrap();
-        let (queued, refused) = tokio::join!(slots.take(), async {
+        let (slots, log) = (Slots::new(1), Log::for_test());
+        let first = slots.take(&log).await.unwrap();
+        let (queued, refused) = tokio::join!(slots.take(&log), async {
             let begun = time::Instant::now();
-            (slots.take().await, begun.elapsed())
+            (slots.take(&log).await, begun.elapsed())
         });
         assert_eq!(refused.0.unwrap_err().error.retry_after_seconds, Some(1));
         assert!(refused.1 < Duration::from_millis(1));
         assert_eq!(queued.unwrap_err().error.status, 529);
         drop(first);
-        assert!(slots.take().await.is_ok());
+        assert!(slots.take(&log).await.is_ok());
     }
 }

@@ -276,6 +276,7 @@ fn beyond_the_limit_of_requests_clients_are_sent_away_and_health_is_told() {
     gateway.say("there is a place again");
     let stderr = gateway.end();
     assert_eq!(stderr.matches("end=\"shed\"").count(), 2, "{stderr}");
+    assert_eq!(stderr.matches("rate_limited").count(), 2, "{stderr}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(crate) async fn count(
     request: Request,
 ) -> Result<Json<Count>, ApiError> {
     limits::require_json(request.headers())?;
-    let slot = shared.slots.take().await?;
+    let slot = shared.slots.take(&log).await?;
     let (head, body) = request.into_parts();
     let body = limits::read_body(&head.headers, body, &shared.config.limits, &log).await?;
     // The tables of the tokenizer take megabytes and milliseconds.

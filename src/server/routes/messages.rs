@@ -36,7 +36,7 @@ pub(crate) async fn create(
     request: Request,
 ) -> Result<Response, ApiError> {
     limits::require_json(request.headers())?;
-    let slot = shared.slots.take().await?;
+    let slot = shared.slots.take(&log).await?;
     let mut stopping = shared.stopping.deadline();
     tokio::select! {
         biased;
