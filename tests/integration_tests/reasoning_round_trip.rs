@@ -2,7 +2,9 @@
 
 use aiapiproxy::protocol::anthropic::request::Request;
 use aiapiproxy::protocol::anthropic::response::{ContentBlock, Message};
-use aiapiproxy::translate::messages_via_chat::{request, response};
+use aiapiproxy::sse::Event;
+use aiapiproxy::translate::context::Context;
+use aiapiproxy::translate::messages_via_chat::{Stream, request, response};
 use aiapiproxy::translate::quirks::Preset;
 use aiapiproxy::translate::{Options, StopSequences};
 
@@ -91,4 +93,39 @@ fn what_gemini_sends_with_a_call_comes_back_with_it() {
     let call = r#""id":"c1","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"QUJD=="}}}"#;
     assert!(seen.contains(call), "{seen}");
     assert_eq!(seen.matches("extra_content").count(), 1);
+}
+
+#[test]
+fn reasoning_beyond_the_budget_of_a_request_is_dropped_and_reported() {
+    let hidden = r#"{"model":"m","max_tokens":9,"thinking":{"type":"adaptive","display":"omitted"},"messages":[{"role":"user","content":"hi"}]}"#;
+    let translated = request(Request::parse(hidden.as_bytes()).unwrap(), &options("deepseek")).unwrap();
+    let reasoning = "x".repeat(1_000_000);
+    let answer = format!(
+        r#"{{"choices":[{{"message":{{"reasoning_content":"{reasoning}","content":"a"}},"finish_reason":"stop"}}]}}"#
+    );
+    let (message, _) = response(answer.as_bytes(), "msg_1".to_owned(), translated.context).unwrap();
+    let block = serde_json::to_string(&message.content[0]).unwrap();
+    let blocks = vec![block; 20].join(",");
+    let many = format!(
+        r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"hi"}},
+            {{"role":"assistant","content":[{blocks},{{"type":"text","text":"a"}}]}},{{"role":"user","content":"go"}}]}}"#
+    );
+    let translated = request(Request::parse(many.as_bytes()).unwrap(), &options("deepseek")).unwrap();
+    let seen = serde_json::to_string(&translated.body.messages).unwrap();
+    assert!((8_000_000..10_000_000).contains(&seen.len()), "{}", seen.len());
+    assert!(translated.report.is_lossy(), "{:?}", translated.report);
+}
+
+#[test]
+fn what_waits_behind_a_call_that_never_ends_is_bounded() {
+    let mut stream = Stream::new("msg_1".to_owned(), Context::default());
+    let mut events = Vec::new();
+    let mut say = |data: String| stream.push(&Event { name: "".into(), data: data.into() }, &mut events);
+    say(r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{\"a\":"}}]}}]}"#.to_owned());
+    let text = "x".repeat(1 << 20);
+    for _ in 0..20 {
+        say(format!(r#"{{"choices":[{{"delta":{{"content":"{text}"}}}}]}}"#));
+    }
+    assert!(stream.is_over());
+    assert_eq!(stream.failure().map(|error| error.status), Some(502));
 }

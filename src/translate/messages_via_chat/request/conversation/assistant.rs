@@ -152,7 +152,12 @@ impl Translation<'_> {
             let upstream = &self.options.upstream;
             let decoded = Signature::decode(signature, &mut self.inflate_budget);
             let Some(signature) = decoded.filter(|it| it.is_for(DIALECT, upstream)) else {
-                self.report.add(&place.0, Kind::Ignored, "the reasoning of another model");
+                let (kind, reason) = if self.inflate_budget == 0 {
+                    (Kind::Dropped, "the signatures of the request hold more reasoning than is taken back")
+                } else {
+                    (Kind::Ignored, "the reasoning of another model")
+                };
+                self.report.add(&place.0, kind, reason);
                 return;
             };
             said.extras.extend(signature.calls);
