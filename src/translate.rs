@@ -43,6 +43,44 @@ pub struct Options {
     pub stop_sequences: StopSequences,
     /// The conversation's id, if the client names one. It steers prompt caching and is never sent as it is.
     pub session: Option<String>,
+    /// What the upstream speaks.
+    pub dialect: Dialect,
+}
+
+impl Options {
+    /// A model of an upstream, with nothing else known: chat completions, no limit, stop sequences looked for in
+    /// the answer.
+    pub fn new(quirks: quirks::Quirks, upstream: impl Into<String>, model: impl Into<String>) -> Self {
+        Self {
+            quirks,
+            upstream: upstream.into(),
+            model: model.into(),
+            max_output_tokens: None,
+            stop_sequences: StopSequences::Answer,
+            session: None,
+            dialect: Dialect::Chat,
+        }
+    }
+}
+
+/// The dialects of upstreams that requests are translated to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Dialect {
+    /// OpenAI's chat completions.
+    #[default]
+    Chat,
+    /// OpenAI's Responses.
+    Responses,
+}
+
+impl Dialect {
+    /// The name used in configuration, signatures and messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Responses => "responses",
+        }
+    }
 }
 
 /// Who looks for stop sequences in the answer.

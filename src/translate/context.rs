@@ -1,11 +1,14 @@
 //! What the translation of an answer must remember of its request.
 
+use super::Dialect;
 use super::tool_names::ToolNames;
 use std::collections::HashSet;
 
 /// What the translation of an answer must remember of its request.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
+    /// What the upstream speaks.
+    pub dialect: Dialect,
     /// The model the client asked for; the answer names it.
     pub requested_model: String,
     /// The upstream's name, for messages.

@@ -26,17 +26,10 @@
 //!
 //! ```
 //! use aiapiproxy::protocol::anthropic::request::Request;
-//! use aiapiproxy::translate::{Options, StopSequences, messages_via_chat, quirks::Preset};
+//! use aiapiproxy::translate::{Options, messages_via_chat, quirks::Preset};
 //!
 //! let body = br#"{"model":"claude-sonnet-5","max_tokens":9,"top_k":3,"messages":[{"role":"user","content":"hi"}]}"#;
-//! let options = Options {
-//!     quirks: Preset::Generic.quirks(),
-//!     upstream: "local".to_owned(),
-//!     model: "qwen3".to_owned(),
-//!     max_output_tokens: None,
-//!     stop_sequences: StopSequences::Answer,
-//!     session: None,
-//! };
+//! let options = Options::new(Preset::Generic.quirks(), "local", "qwen3");
 //! let translated = messages_via_chat::request(Request::parse(body)?, &options)?;
 //! assert_eq!(
 //!     serde_json::to_string(&translated.body).unwrap(),

@@ -40,14 +40,7 @@ fn config() -> ProptestConfig {
 const EVENT_LIMIT: usize = 1 << 20;
 
 fn options(preset: Preset) -> Options {
-    Options {
-        quirks: preset.quirks(),
-        upstream: "up".to_owned(),
-        model: "upstream-model".to_owned(),
-        max_output_tokens: None,
-        stop_sequences: aiapiproxy::translate::StopSequences::Answer,
-        session: None,
-    }
+    Options::new(preset.quirks(), "up", "upstream-model")
 }
 
 /// What a request may have said that changes how its answer is read.

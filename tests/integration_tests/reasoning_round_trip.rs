@@ -3,10 +3,10 @@
 use aiapiproxy::protocol::anthropic::request::Request;
 use aiapiproxy::protocol::anthropic::response::{ContentBlock, Message};
 use aiapiproxy::sse::Event;
+use aiapiproxy::translate::Options;
 use aiapiproxy::translate::context::Context;
 use aiapiproxy::translate::messages_via_chat::{Stream, request, response};
 use aiapiproxy::translate::quirks::Preset;
-use aiapiproxy::translate::{Options, StopSequences};
 
 /// What the upstream sees of the turn after the one it answered with reasoning and a call.
 fn second_turn(display: &str, answered_by: &str, asked: &str) -> String {
@@ -28,14 +28,7 @@ fn second_turn(display: &str, answered_by: &str, asked: &str) -> String {
 }
 
 fn options(upstream: &str) -> Options {
-    Options {
-        quirks: Preset::DeepSeek.quirks(),
-        upstream: upstream.to_owned(),
-        model: "m".to_owned(),
-        max_output_tokens: None,
-        stop_sequences: StopSequences::Answer,
-        session: None,
-    }
+    Options::new(Preset::DeepSeek.quirks(), upstream, "m")
 }
 
 fn assert_shown(message: &Message, display: &str) {

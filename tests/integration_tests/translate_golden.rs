@@ -155,13 +155,12 @@ fn options(case: &Case) -> Options {
         assert_eq!(mode, "hoist", "the other modes have presets");
         quirks.system_mode = aiapiproxy::translate::quirks::SystemMode::Hoist;
     }
+    let model = text("model").unwrap_or_else(|| "upstream-model".to_owned());
     Options {
-        quirks,
-        upstream: "up".to_owned(),
-        model: text("model").unwrap_or_else(|| "upstream-model".to_owned()),
         max_output_tokens: said["max_output_tokens"].as_u64(),
         stop_sequences: aiapiproxy::translate::StopSequences::Upstream,
         session: text("session"),
+        ..Options::new(quirks, "up", model)
     }
 }
 

@@ -71,13 +71,11 @@ impl Settings {
     /// What the translation of a request needs to know.
     pub(super) fn options(&self, requested_model: &str) -> Options {
         let mapped = || self.models.resolve(requested_model).model;
+        let model = self.model.clone().unwrap_or_else(mapped);
         Options {
-            quirks: self.quirks.clone(),
-            upstream: self.upstream.clone(),
-            model: self.model.clone().unwrap_or_else(mapped),
             max_output_tokens: self.max_output_tokens,
             stop_sequences: StopSequences::Upstream,
-            session: None,
+            ..Options::new(self.quirks.clone(), self.upstream.clone(), model)
         }
     }
 

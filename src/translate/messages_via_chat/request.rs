@@ -68,6 +68,7 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
     translation.conversation(request.system.take(), request.messages, &mut body)?;
 
     let context = Context {
+        dialect: options.dialect,
         requested_model: request.model,
         upstream: options.upstream.clone(),
         upstream_model: options.model.clone(),

@@ -12,9 +12,7 @@ use crate::{
         request::{Parsed, Request},
     },
     server::{request_log::Log, state::Shared},
-    translate::{
-        Options, StopSequences, context::Context, messages_via_chat, quirks::needs_responses, report::Report,
-    },
+    translate::{Options, context::Context, messages_via_chat, quirks::needs_responses, report::Report},
 };
 
 /// What is sent to the upstream, and what its answer's translation needs.
@@ -94,12 +92,9 @@ pub(in super::super) fn options(
     log.note(|notes| notes.model_upstream = Some(model.clone()));
     let upstream = &shared.config.upstream;
     Options {
-        quirks: upstream.quirks.clone(),
-        upstream: upstream.name.clone(),
         max_output_tokens: shared.max_output_tokens(&model),
-        model,
-        stop_sequences: StopSequences::Answer,
         session,
+        ..Options::new(upstream.quirks.clone(), upstream.name.clone(), model)
     }
 }
 
@@ -133,14 +128,7 @@ mod tests {
     use crate::translate::quirks::Preset;
 
     fn options(preset: Preset, model: &str) -> Options {
-        Options {
-            quirks: preset.quirks(),
-            upstream: "up".to_owned(),
-            model: model.to_owned(),
-            stop_sequences: StopSequences::Answer,
-            max_output_tokens: None,
-            session: None,
-        }
+        Options::new(preset.quirks(), "up", model)
     }
 
     fn request(tools: &str) -> Request {
