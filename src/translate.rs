@@ -12,6 +12,7 @@ mod arguments;
 pub mod context;
 mod delta;
 mod digest;
+mod error;
 mod held_back;
 mod json_object;
 mod json_scanner;
@@ -21,12 +22,16 @@ pub mod message_fold;
 mod message_writer;
 pub mod messages_via_chat;
 pub mod quirks;
+pub mod remedy;
 pub mod report;
 mod signature;
 mod stop_scan;
 pub mod tokens;
 pub mod tool_ids;
 mod tool_names;
+mod wording;
+
+pub use error::{UpstreamAnswer, error, filtered};
 
 /// What a translation needs to know about the upstream and the call, beside the request.
 #[derive(Debug, Clone)]
@@ -45,6 +50,14 @@ pub struct Options {
     pub session: Option<String>,
     /// What the upstream speaks.
     pub dialect: Dialect,
+    /// The most tokens to ask for this time, because more do not fit beside the input.
+    pub room_for_output: Option<u64>,
+    /// The efforts this model takes, if fewer than the upstream knows; none at all if there are none.
+    pub efforts: Option<Vec<&'static str>>,
+    /// This model takes neither `temperature` nor `top_p`.
+    pub no_sampling: bool,
+    /// This model gives no summaries of its reasoning.
+    pub no_summary: bool,
 }
 
 impl Options {
@@ -59,6 +72,10 @@ impl Options {
             stop_sequences: StopSequences::Answer,
             session: None,
             dialect: Dialect::Chat,
+            room_for_output: None,
+            efforts: None,
+            no_sampling: false,
+            no_summary: false,
         }
     }
 }

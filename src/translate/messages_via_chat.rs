@@ -44,7 +44,6 @@
 //! Chunks, and whole completions read as one chunk, go through `reader.rs` into deltas, and through the
 //! message writer into events; a whole answer is their fold. So both ways give the same message.
 
-mod error;
 mod reader;
 mod request;
 mod response;
@@ -56,7 +55,6 @@ mod whole;
 /// The name of the dialect in signatures.
 const DIALECT: &str = "chat";
 
-pub use error::{UpstreamAnswer, error};
 pub use request::{Translated, request};
 pub use response::response;
 pub use stream::{End, Stream};

@@ -1,4 +1,5 @@
-//! Golden files of the translation: requests, whole answers, streams and errors over chat completions.
+//! Golden files of the translation: requests, whole answers and streams over chat completions, and the errors that
+//! all dialects of upstreams share.
 //!
 //! A case is named for the feature it shows. Beside its input it may have `<case>.options.json` (preset `generic`
 //! unless it says otherwise) and `<case>.request.json`, the request that an answer answers. What is expected holds
@@ -20,13 +21,11 @@ use aiapiproxy::protocol::anthropic::error::{Error, ErrorKind};
 use aiapiproxy::protocol::anthropic::request::Request;
 use aiapiproxy::protocol::anthropic::stream::Event;
 use aiapiproxy::sse::{Decoder, encode};
-use aiapiproxy::translate::Options;
 use aiapiproxy::translate::context::Context;
-use aiapiproxy::translate::messages_via_chat::{
-    self, End, Stream, Translated, UpstreamAnswer, error, response,
-};
+use aiapiproxy::translate::messages_via_chat::{self, End, Stream, Translated, response};
 use aiapiproxy::translate::quirks::Preset;
 use aiapiproxy::translate::report::Report;
+use aiapiproxy::translate::{Options, UpstreamAnswer, error};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -92,7 +91,7 @@ fn streams() {
 
 #[test]
 fn errors() {
-    golden::check(&format!("{FOLDER}/errors"), "json", |case| {
+    golden::check("errors", "json", |case| {
         let answer = companion(case, "answer.json");
         let header = |name: &str| answer[name].as_str();
         let upstream = UpstreamAnswer {
@@ -104,7 +103,10 @@ fn errors() {
             body: &case.input,
             client_key: answer["client_key"] == true,
         };
-        pretty(&text(&described(&error(&upstream, "up"))))
+        let mut context = context(case);
+        context.sent.max_tokens = answer["max_tokens"].as_u64();
+        context.input_estimate = 5_000;
+        pretty(&text(&described(&error(&upstream, &context))))
     });
 }
 

@@ -13,6 +13,7 @@ use crate::protocol::openai::chat;
 use crate::translate::context::Context;
 use crate::translate::digest::hex;
 use crate::translate::quirks::{MaxTokensField, ReasoningEcho, is_reasoning_model};
+use crate::translate::remedy::Sent;
 use crate::translate::report::{Kind, Report, step};
 use crate::translate::signature::INFLATE_BUDGET_BYTES;
 use crate::translate::tool_names::ToolNames;
@@ -72,6 +73,7 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
         requested_model: request.model,
         upstream: options.upstream.clone(),
         upstream_model: options.model.clone(),
+        sent: Sent::from(&body),
         tool_names: translation.names,
         used_tool_ids,
         scan_for_stop,
@@ -200,6 +202,13 @@ impl Translation<'_> {
                 format!("{wanted} is above the model's limit of {limit}"),
             );
         }
+        let limit = self.options.room_for_output.map_or(limit, |room| {
+            if room < limit {
+                let reason = format!("{limit} do not fit into the context beside the input, {room} do");
+                self.report.add("/max_tokens", Kind::Clamped, reason);
+            }
+            limit.min(room)
+        });
         match self.options.quirks.max_tokens_field {
             MaxTokensField::MaxTokens => body.max_tokens = Some(limit),
             MaxTokensField::MaxCompletionTokens => body.max_completion_tokens = Some(limit),
@@ -209,7 +218,8 @@ impl Translation<'_> {
 
     fn sampling(&mut self, request: &Request, body: &mut chat::request::Request) {
         let quirks = &self.options.quirks;
-        let fixed = quirks.no_sampling_on_reasoning_models && is_reasoning_model(&self.options.model);
+        let reasons = quirks.no_sampling_on_reasoning_models && is_reasoning_model(&self.options.model);
+        let fixed = reasons || self.options.no_sampling;
         let mut take = |name: &str, value: Option<f64>| {
             if fixed && value.is_some() {
                 self.report.add(format!("/{name}"), Kind::Dropped, "the model refuses sampling parameters");
@@ -228,7 +238,7 @@ impl Translation<'_> {
             body.stream_options =
                 quirks.stream_usage.then_some(chat::request::StreamOptions { include_usage: true });
         }
-        self.stop_sequences(request.stop_sequences.as_deref().unwrap_or_default(), fixed, body);
+        self.stop_sequences(request.stop_sequences.as_deref().unwrap_or_default(), reasons, body);
     }
 
     fn stop_sequences(&mut self, sequences: &[String], refused: bool, body: &mut chat::request::Request) {

@@ -8,7 +8,6 @@
 //! ```
 
 use super::DIALECT;
-use super::error::{in_band, in_band_body};
 use super::reader::Reader;
 use super::stop_reason::{Ending, is_cut, stop_reason};
 use super::whole::{lowest_choice, with_whole_calls};
@@ -20,6 +19,7 @@ use crate::protocol::openai::chat::chunk::Chunk;
 use crate::sse;
 use crate::translate::context::Context;
 use crate::translate::delta::Delta;
+use crate::translate::error::{in_band, in_band_body};
 use crate::translate::message_writer::{BrokenInput, Cut, MessageWriter};
 use crate::translate::report::{Kind, Loss, Report};
 use crate::translate::signature::Signature;
@@ -109,11 +109,11 @@ impl Stream {
         if data == "[DONE]" {
             self.done = true;
         } else if event.name == "error" {
-            self.fail(in_band_body(data.as_bytes(), &self.context.upstream), events);
+            self.fail(in_band_body(data.as_bytes(), &self.context), events);
         } else if data.starts_with('{') {
             match read_chunk(data.as_bytes(), &mut self.report) {
                 Some(chunk) if chunk.is_error() => {
-                    self.fail(in_band_body(data.as_bytes(), &self.context.upstream), events);
+                    self.fail(in_band_body(data.as_bytes(), &self.context), events);
                 }
                 Some(chunk) => self.chunk(chunk, events),
                 // Its tokens are lost, so what follows cannot be trusted.
@@ -123,7 +123,7 @@ impl Stream {
                 }
             }
         } else if is_list_of_failures(data.as_bytes()) {
-            self.fail(in_band_body(data.as_bytes(), &self.context.upstream), events);
+            self.fail(in_band_body(data.as_bytes(), &self.context), events);
         } else {
             self.garbled += 1;
             if self.garbled > MAX_GARBLED {
@@ -142,7 +142,7 @@ impl Stream {
         let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
         match read_chunk(body, &mut self.report) {
             Some(chunk) if chunk.is_error() => {
-                self.fail(in_band_body(body, &self.context.upstream), events);
+                self.fail(in_band_body(body, &self.context), events);
             }
             Some(mut chunk) => {
                 let Some(choice) = lowest_choice(mem::take(&mut chunk.choices), &mut self.report) else {
@@ -153,7 +153,7 @@ impl Stream {
                 self.chunk(chunk, events);
             }
             None if is_list_of_failures(body) => {
-                self.fail(in_band_body(body, &self.context.upstream), events);
+                self.fail(in_band_body(body, &self.context), events);
             }
             None => {
                 let error = self.upstream_error("the answer is no JSON object");
@@ -234,7 +234,7 @@ impl Stream {
 
     fn chunk(&mut self, chunk: Chunk, events: &mut Vec<Event>) {
         let failed = chunk.choices.iter().find_map(|choice| choice.error.as_deref());
-        if let Some(error) = failed.map(|error| in_band(error, &self.context.upstream)) {
+        if let Some(error) = failed.map(|error| in_band(error, &self.context)) {
             self.fail(error, events);
             return;
         }
