@@ -1,9 +1,10 @@
 //! Translation between dialects, without IO: no clock, no randomness, no environment.
 //!
-//! Pairs are named client-then-upstream; each has the same four verbs: `request`, `response`, `Stream`, `error`.
-//! Requests, whole answers and errors are translated directly, so that one file is a readable table. Streams
-//! pass a narrow waist: the upstream's *reader* turns its irregular chunks into `Delta`s, and the one
-//! `message_writer.rs` turns those into events; it alone opens and closes blocks.
+//! Pairs are named client-then-upstream; each has the same four verbs: request, `response`, `Stream`, `error`.
+//! [`request()`] reads a request once for all dialects, and each dialect writes it down in a file that is a
+//! readable table; whole answers and errors are translated directly. Streams pass a narrow waist: the upstream's
+//! *reader* turns its irregular chunks into `Delta`s, and the one `message_writer.rs` turns those into events; it
+//! alone opens and closes blocks.
 //!
 //! Loss rules: what cannot be carried over is refused with an error that names the member, or stands in the
 //! [`report::Report`]. Nothing is dropped without either.
@@ -22,11 +23,14 @@ mod message_writer;
 pub mod messages_via_chat;
 pub mod quirks;
 pub mod report;
+mod request;
 mod signature;
 mod stop_scan;
 pub mod tokens;
 pub mod tool_ids;
 mod tool_names;
+
+pub use request::{Body, Piece, Translated, request};
 
 /// What a translation needs to know about the upstream and the call, beside the request.
 #[derive(Debug, Clone)]
