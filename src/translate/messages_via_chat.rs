@@ -56,6 +56,7 @@ mod whole;
 /// The name of the dialect in signatures.
 const DIALECT: &str = "chat";
 
+pub(super) use error::in_band_body;
 pub use error::{UpstreamAnswer, error};
 pub use request::{Translated, request};
 pub use response::response;
