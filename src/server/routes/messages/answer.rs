@@ -26,7 +26,9 @@ use crate::{
     sse,
     translate::{
         message_explode::explode,
-        messages_via_chat::{self, Stream, UpstreamAnswer},
+        messages_via_chat::{self, UpstreamAnswer},
+        response::response,
+        stream::Stream,
     },
     upstream::Answer,
 };
@@ -50,7 +52,7 @@ pub(super) async fn translate_back(
     }
     let limits = &shared.config.limits;
     let body = answer.body.collect(limits.max_response_size, limits.stream_idle_timeout).await?;
-    let (message, report) = messages_via_chat::response(&body, secret::message_id(), prepared.context)
+    let (message, report) = response(&body, secret::message_id(), prepared.context)
         .map_err(|error| ApiError::upstream(mask.error(error)))?;
     log.note(|notes| {
         notes.usage = Some(message.usage.clone());
