@@ -25,6 +25,7 @@ mod json_schema;
 pub mod message_explode;
 pub mod message_fold;
 mod message_writer;
+pub mod messages_forwarded;
 pub mod messages_via_chat;
 pub mod quirks;
 mod reader;

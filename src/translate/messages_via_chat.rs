@@ -50,6 +50,7 @@ mod error;
 mod reader;
 mod request;
 
+pub(super) use error::in_band_body;
 pub use error::{UpstreamAnswer, error};
 pub(super) use reader::Reader;
 pub(super) use request::{form, pieces, write};
