@@ -36,11 +36,42 @@ pub struct UpstreamAnswer<'a> {
     pub client_key: bool,
 }
 
+/// What was asked of the upstream, as far as the messages of failures need it.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// The upstream's name.
+    pub upstream: String,
+    /// The model that the client asked for.
+    pub requested_model: String,
+    /// The most tokens that the upstream was asked for.
+    pub max_tokens: Option<u64>,
+    /// About how many tokens the request has.
+    pub input_estimate: u64,
+}
+
+impl Asked {
+    /// A request of which nothing is known but where it went.
+    pub fn of(upstream: impl Into<String>) -> Self {
+        Self { upstream: upstream.into(), ..Self::default() }
+    }
+}
+
+impl From<&Context> for Asked {
+    fn from(context: &Context) -> Self {
+        Self {
+            upstream: context.upstream.clone(),
+            requested_model: context.requested_model.clone(),
+            max_tokens: context.sent.max_tokens,
+            input_estimate: context.input_estimate,
+        }
+    }
+}
+
 /// Translates a failure. Status, kind and hints are Anthropic's; the message names the upstream and holds no
 /// markup. The caller masks secrets.
-pub fn error(answer: &UpstreamAnswer<'_>, context: &Context) -> Error {
+pub fn error(answer: &UpstreamAnswer<'_>, asked: &Asked) -> Error {
     let described = describe(answer.body);
-    let mut error = classify(answer.status, &described, context);
+    let mut error = classify(answer.status, &described, asked);
     if answer.status == 401 && answer.client_key {
         error = Error { status: 401, kind: ErrorKind::Authentication, should_retry: None, ..error };
     }
@@ -52,22 +83,23 @@ pub fn error(answer: &UpstreamAnswer<'_>, context: &Context) -> Error {
 }
 
 /// A failure that came inside an answer with status 200: the value of its `error` member.
-pub(super) fn in_band(error: &RawValue, context: &Context) -> Error {
-    in_band_body(format!("{{\"error\":{}}}", error.get()).as_bytes(), context)
+pub(super) fn in_band(error: &RawValue, asked: &Asked) -> Error {
+    in_band_body(format!("{{\"error\":{}}}", error.get()).as_bytes(), asked)
 }
 
 /// A failure that came as the body of an answer with status 200, or as an event of a stream.
-pub(super) fn in_band_body(body: &[u8], context: &Context) -> Error {
+pub(super) fn in_band_body(body: &[u8], asked: &Asked) -> Error {
     let described = describe(body);
-    let status = described.kind.map(ErrorKind::status).or_else(|| described.status());
-    classify(status.unwrap_or(502), &described, context)
+    let of_kind = |kind: ErrorKind| if kind == ErrorKind::Api { 502 } else { kind.status() };
+    let status = described.kind.map(of_kind).or_else(|| described.status());
+    classify(status.unwrap_or(502), &described, asked)
 }
 
-fn classify(status: u16, described: &Described, context: &Context) -> Error {
+fn classify(status: u16, described: &Described, asked: &Asked) -> Error {
     let said = described.message.as_deref().map(cut);
-    let of_limit = limit(status, described, context);
+    let of_limit = limit(status, described, asked);
     if let Some(message) =
-        of_limit.and_then(|limit| limit.message(said.as_deref().unwrap_or("no reason"), context))
+        of_limit.and_then(|limit| limit.message(said.as_deref().unwrap_or("no reason"), asked))
     {
         return Error::invalid_request(message);
     }
@@ -76,7 +108,7 @@ fn classify(status: u16, described: &Described, context: &Context) -> Error {
     {
         return as_anthropic_says(kind, status, said);
     }
-    let upstream = &context.upstream;
+    let upstream = &asked.upstream;
     let (kind, our_status) = kind_and_status(status, described);
     let message = match said {
         _ if status == 401 => {
@@ -100,7 +132,8 @@ fn as_anthropic_says(kind: ErrorKind, status: u16, said: &str) -> Error {
         ErrorKind::Timeout => matches!(status, 408 | 504),
         kind => status == kind.status(),
     };
-    with_hint(Error::new(kind, said).with_status(if fits { status } else { kind.status() }), status)
+    let own = if kind == ErrorKind::Api { 502 } else { kind.status() };
+    with_hint(Error::new(kind, said).with_status(if fits { status } else { own }), status)
 }
 
 /// What no other try would mend.
@@ -174,8 +207,8 @@ fn whole_seconds(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn up() -> Context {
-        Context { upstream: "up".to_owned(), ..Context::default() }
+    fn up() -> Asked {
+        Asked::of("up")
     }
 
     fn check(status: u16, body: &str, expected_status: u16, kind: ErrorKind, message: &str) {

@@ -9,7 +9,7 @@ mod sent;
 
 use super::Dialect;
 use super::context::Context;
-use super::error::{Described, Limit, UpstreamAnswer, describe, limit};
+use super::error::{Asked, Described, Limit, UpstreamAnswer, describe, limit};
 use super::quirks::MaxTokensField;
 use super::wording::find_any;
 use complaint::Complaint;
@@ -66,7 +66,7 @@ pub fn remedy(answer: &UpstreamAnswer<'_>, context: &Context) -> Option<Remedy> 
     if !matches!(answer.status, 400 | 413 | 422 | 500) {
         return None;
     }
-    if let Some(limit) = limit(answer.status, &described, context) {
+    if let Some(limit) = limit(answer.status, &described, &Asked::from(context)) {
         return of_limit(limit, context);
     }
     if answer.status == 500 {

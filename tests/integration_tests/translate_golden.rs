@@ -1,5 +1,4 @@
-//! Golden files of the translation: requests, whole answers and streams over chat completions, and the errors that
-//! all dialects of upstreams share.
+//! Golden files of the translation: requests, whole answers, streams and errors over chat completions.
 //!
 //! A case is named for the feature it shows. Beside its input it may have `<case>.options.json` (preset `generic`
 //! unless it says otherwise) and `<case>.request.json`, the request that an answer answers. What is expected holds
@@ -10,7 +9,7 @@
 //! | `requests` | Messages request | `{"body", "report"}` or `{"error"}` |
 //! | `responses` | the upstream's body, JSON or events | `{"message", "report"}` or `{"error"}` |
 //! | `streams` | the upstream's events, or a whole completion | the client's events, then losses as comments |
-//! | `errors` | the upstream's body | status, headers and envelope |
+//! | `../errors` | the upstream's body | status, headers and envelope |
 //!
 //! Fixtures are invented unless their name ends in `_real`; each is the smallest input that shows its feature.
 
@@ -22,10 +21,11 @@ use aiapiproxy::protocol::anthropic::request::Request;
 use aiapiproxy::protocol::anthropic::stream::Event;
 use aiapiproxy::sse::{Decoder, encode};
 use aiapiproxy::translate::context::Context;
-use aiapiproxy::translate::messages_via_chat::{self, End, Stream, Translated, response};
 use aiapiproxy::translate::quirks::Preset;
 use aiapiproxy::translate::report::Report;
-use aiapiproxy::translate::{Options, UpstreamAnswer, error};
+use aiapiproxy::translate::response::response;
+use aiapiproxy::translate::stream::{End, Stream};
+use aiapiproxy::translate::{Asked, Options, Translated, UpstreamAnswer, error, request};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -103,10 +103,13 @@ fn errors() {
             body: &case.input,
             client_key: answer["client_key"] == true,
         };
-        let mut context = context(case);
-        context.sent.max_tokens = answer["max_tokens"].as_u64();
-        context.input_estimate = 5_000;
-        pretty(&text(&described(&error(&upstream, &context))))
+        let asked = Asked {
+            upstream: "up".to_owned(),
+            requested_model: "claude-sonnet-4-5".to_owned(),
+            max_tokens: answer["max_tokens"].as_u64(),
+            input_estimate: 5_000,
+        };
+        pretty(&text(&described(&error(&upstream, &asked))))
     });
 }
 
@@ -133,7 +136,7 @@ fn played(stream: &mut Stream, case: &Case) -> Vec<Event> {
 }
 
 fn translated(body: &[u8], options: &Options) -> Result<Translated, Error> {
-    messages_via_chat::request(Request::parse(body)?, options)
+    request(Request::parse(body)?, options)
 }
 
 fn context(case: &Case) -> Context {

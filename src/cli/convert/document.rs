@@ -18,7 +18,7 @@ use crate::{
     protocol::anthropic::{request::Request, response::Message, stream::Event},
     secret::mask_keys,
     sse,
-    translate::{self, UpstreamAnswer, message_explode::explode, messages_via_chat, report::Report},
+    translate::{self, Asked, UpstreamAnswer, message_explode::explode, report::Report, response},
 };
 
 /// What a document became.
@@ -100,7 +100,7 @@ pub(super) fn convert(
 fn request(document: &[u8], name: &str, settings: &Settings) -> Result<Converted, Failure> {
     let parsed = Request::parse(document).map_err(|error| refused(name, &error))?;
     let options = settings.options(&parsed.request.model);
-    let translated = messages_via_chat::request(parsed, &options).map_err(|error| refused(name, &error))?;
+    let translated = translate::request(parsed, &options).map_err(|error| refused(name, &error))?;
     Ok(Converted { text: Text::Json(json(&translated.body)?), report: translated.report })
 }
 
@@ -111,14 +111,13 @@ fn response(
     stated_model: Option<String>,
 ) -> Result<(Message, Report), Failure> {
     let id = message_id(document.trim_ascii());
-    messages_via_chat::response(document, id, settings.context(stated_model))
-        .map_err(|error| refused(name, &error))
+    response::response(document, id, settings.context(stated_model)).map_err(|error| refused(name, &error))
 }
 
 fn error(document: &[u8], members: Option<&Members<'_>>, settings: &Settings) -> Result<Converted, Failure> {
     let status = settings.status.or_else(|| members.and_then(stated_status)).unwrap_or(UNSTATED_STATUS);
     let answer = UpstreamAnswer { status, body: document, ..UpstreamAnswer::default() };
-    let mut error = translate::error(&answer, &settings.context(None));
+    let mut error = translate::error(&answer, &Asked::from(&settings.context(None)));
     error.message = mask_keys(&error.message, &[]).into_owned();
     Ok(Converted { text: Text::Json(json(&error.envelope(None))?), report: Report::default() })
 }

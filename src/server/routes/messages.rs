@@ -15,7 +15,7 @@ use axum::{
 use http::{HeaderMap, HeaderValue};
 
 use self::{
-    answer::{Answered, local_answer, translate_back},
+    answer::{Answered, local_answer, translate_back, warning},
     prepare::{Prepared, prepare},
     refusal::Refusal,
 };
@@ -64,7 +64,7 @@ async fn exchange(
     let mut course = Course::default();
     loop {
         let prepared = prepare(shared, log, &head.headers, body.clone(), course.clone()).await?;
-        let mut headers = warning(&prepared);
+        let mut headers: HeaderMap = warning(&prepared.report).into_iter().collect();
         if prepared.answer_locally {
             let mut response = local_answer(&prepared);
             response.headers_mut().extend(headers);
@@ -87,18 +87,11 @@ async fn exchange(
         };
         let told = translate_back(shared, log, caller, prepared, answered, slot).await;
         let mut response = told.unwrap_or_else(ApiError::into_response);
-        response.headers_mut().extend(headers);
+        // What the answer's translation says of losses says those of the request too.
+        headers.extend(std::mem::take(response.headers_mut()));
+        *response.headers_mut() = headers;
         return Ok(response);
     }
-}
-
-/// The header that names what was lost.
-fn warning(prepared: &Prepared) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    if let Some(warning) = prepared.report.header().and_then(|names| HeaderValue::try_from(names).ok()) {
-        headers.insert("x-aiapiproxy-warning", warning);
-    }
-    headers
 }
 
 async fn ask(

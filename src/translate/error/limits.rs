@@ -1,8 +1,8 @@
 //! Limits in tokens that a failure tells of, and Anthropic's exact words for them: Claude Code reads the numbers
 //! from those, and asks for less or compacts the conversation (protocol.md §5.5).
 
+use super::Asked;
 use super::body::Described;
-use crate::translate::context::Context;
 use crate::translate::wording::{Found, find, find_any};
 
 /// What a failure says of the model's limits, in tokens.
@@ -140,7 +140,7 @@ const OUTPUT_BELOW: &str =
     "maxoutputtokens value of {output} but the supported range is from {} (inclusive) to {limit} (exclusive)";
 
 /// What the failure says of limits, if that is its matter.
-pub(in crate::translate) fn limit(status: u16, described: &Described, context: &Context) -> Option<Limit> {
+pub(in crate::translate) fn limit(status: u16, described: &Described, asked: &Asked) -> Option<Limit> {
     // Neither keys, credit, names nor speed; those may speak of tokens, too.
     if matches!(status, 401..=404 | 408 | 429) {
         return None;
@@ -163,7 +163,7 @@ pub(in crate::translate) fn limit(status: u16, described: &Described, context: &
     }
     if let Some(Found { excess: Some(excess), .. }) = find_any(EXCESS, text) {
         // The clients need the difference only.
-        let input = context.input_estimate.max(excess);
+        let input = asked.input_estimate.max(excess);
         return Some(Limit::Input { input, limit: input - excess });
     }
     UNKNOWN.iter().any(|words| described.mentions(words)).then_some(Limit::Unknown)
@@ -182,17 +182,17 @@ fn both(input: Option<u64>, output: u64, limit: u64) -> Limit {
 
 impl Limit {
     /// The failure in Anthropic's words; `said` is the upstream's own message.
-    pub(super) fn message(self, said: &str, context: &Context) -> Option<String> {
+    pub(super) fn message(self, said: &str, asked: &Asked) -> Option<String> {
         Some(match self {
             Self::Both { input, output, limit, .. } => format!(
                 "input length and `max_tokens` exceed context limit: {input} + {output} > {limit}, \
                  decrease input length or `max_tokens` and try again"
             ),
             Self::Input { input, limit } => format!("prompt is too long: {input} tokens > {limit} maximum"),
-            Self::Unknown => format!("prompt is too long ({}: {said})", context.upstream),
+            Self::Unknown => format!("prompt is too long ({}: {said})", asked.upstream),
             Self::Output { wanted, limit } => {
-                let wanted = wanted.or(context.sent.max_tokens).filter(|wanted| *wanted > limit)?;
-                let model = &context.requested_model;
+                let wanted = wanted.or(asked.max_tokens).filter(|wanted| *wanted > limit)?;
+                let model = &asked.requested_model;
                 format!(
                     "max_tokens: {wanted} > {limit}, which is the maximum allowed number of output tokens for {model}"
                 )
@@ -209,8 +209,8 @@ mod tests {
     /// The limit that a message tells of, with 32,000 tokens asked for and an input of about 5,000.
     fn of(text: &str) -> Option<Limit> {
         let body = serde_json::to_vec(&serde_json::json!({ "error": { "message": text } })).unwrap();
-        let context = Context { input_estimate: 5_000, ..Context::default() };
-        limit(400, &describe(&body), &context)
+        let asked = Asked { input_estimate: 5_000, ..Asked::default() };
+        limit(400, &describe(&body), &asked)
     }
 
     fn both(input: u64, output: u64, limit: u64) -> Limit {
@@ -452,13 +452,13 @@ mod tests {
             assert_eq!(of(text), None, "{text}");
         }
         let body = br#"{"error":{"message":"Please reduce the length of the messages","code":"rate_limit_exceeded"}}"#;
-        assert_eq!(limit(429, &describe(body), &Context::default()), None);
+        assert_eq!(limit(429, &describe(body), &Asked::default()), None);
     }
 
     #[test]
     fn llama_cpp_says_it_in_members() {
         let body = br#"{"error":{"code":400,"message":"x","type":"exceed_context_size_error","n_prompt_tokens":12,"n_ctx":8}}"#;
-        let told = limit(500, &describe(body), &Context::default());
+        let told = limit(500, &describe(body), &Asked::default());
         assert_eq!(told, Some(Limit::Input { input: 12, limit: 8 }));
     }
 }

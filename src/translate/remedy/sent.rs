@@ -1,8 +1,8 @@
 //! What of a request an upstream may take offence at.
 
 use crate::protocol::openai::chat::request::Request;
-use crate::translate::Dialect;
 use crate::translate::quirks::MaxTokensField;
+use crate::translate::{Body, Dialect};
 
 /// What a request to an upstream held, as far as refusals are about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +29,14 @@ pub struct Sent {
     pub parallel_tool_calls: bool,
     /// The wish for a summary of the reasoning.
     pub summary: bool,
+}
+
+impl From<&Body> for Sent {
+    fn from(body: &Body) -> Self {
+        match body {
+            Body::Chat(request) => Self::from(request),
+        }
+    }
 }
 
 impl From<&Request> for Sent {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::protocol::anthropic::request::Request;
 use crate::translate::quirks::Preset;
-use crate::translate::{Options, StopSequences, messages_via_chat};
+use crate::translate::{Options, StopSequences, request};
 
 /// The context of a request with everything that upstreams complain of.
 fn context(field: MaxTokensField) -> Context {
@@ -15,7 +15,7 @@ fn context(field: MaxTokensField) -> Context {
     (quirks.max_tokens_field, quirks.top_k) = (field, true);
     let mut options = Options::new(quirks, "up", "m");
     options.stop_sequences = StopSequences::Upstream;
-    messages_via_chat::request(Request::parse(body).unwrap(), &options).unwrap().context
+    request(Request::parse(body).unwrap(), &options).unwrap().context
 }
 
 fn of_body(status: u16, body: &str) -> Option<Remedy> {

@@ -3,10 +3,10 @@
 use super::{PLAIN, config, context, options, run, stream};
 use aiapiproxy::protocol::anthropic::request::Request;
 use aiapiproxy::sse::Decoder;
-use aiapiproxy::translate::context::Context;
-use aiapiproxy::translate::messages_via_chat::{End, request, response};
 use aiapiproxy::translate::quirks::Preset;
-use aiapiproxy::translate::{UpstreamAnswer, error};
+use aiapiproxy::translate::response::response;
+use aiapiproxy::translate::stream::End;
+use aiapiproxy::translate::{Asked, UpstreamAnswer, error, request};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::fs;
@@ -65,7 +65,7 @@ fn read_everywhere(bytes: &[u8], preset: Preset) {
     read_answer(bytes);
     for status in [200, 400, 401, 429, 503] {
         let answer = UpstreamAnswer { status, body: bytes, ..UpstreamAnswer::default() };
-        let error = error(&answer, &Context::default());
+        let error = error(&answer, &Asked::of("up"));
         assert!((400..600).contains(&error.status) && !error.message.is_empty());
         assert!(error.message.chars().count() < 2_200, "{}", error.message.len());
     }

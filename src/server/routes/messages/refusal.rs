@@ -9,7 +9,7 @@ use crate::{
     protocol::anthropic::{error::Error, response::Message},
     secret,
     translate::{
-        self, UpstreamAnswer,
+        self, Asked, UpstreamAnswer,
         context::Context,
         remedy::{self, Remedy},
     },
@@ -46,14 +46,16 @@ impl Refusal {
 
     /// What the client is told.
     pub(super) fn error(&self, context: &Context) -> Error {
-        translate::error(&self.answer(), context)
+        translate::error(&self.answer(), &Asked::from(context))
     }
 
     /// The message that stands for it, if the prompt was filtered and the configuration wants one.
     pub(super) fn message(&self, wish: ContentFilter, context: &Context) -> Option<Message> {
         match wish {
             ContentFilter::Error => None,
-            ContentFilter::Refusal => translate::filtered(&self.answer(), secret::message_id(), context),
+            ContentFilter::Refusal => {
+                translate::filtered(&self.answer(), secret::message_id(), &Asked::from(context))
+            }
         }
     }
 
