@@ -47,15 +47,23 @@ const REASONING_REQUESTS: Kind<ReasoningRequest> = Kind {
 };
 
 const REASONING_ECHOES: Kind<ReasoningEcho> = Kind {
-    expected: "\"drop\", \"reasoning_content\", \"reasoning_content_required_with_tools\" or \"reasoning\"",
+    expected: "\"drop\", \"reasoning_content\", \"reasoning_content_required_with_tools\", \"reasoning\" or \
+        \"reasoning_details\"",
     read: |text| match text {
         "drop" => Some(ReasoningEcho::Drop),
         "reasoning_content" => Some(ReasoningEcho::ReasoningContent),
         "reasoning_content_required_with_tools" => Some(ReasoningEcho::ReasoningContentRequiredWithTools),
         "reasoning" => Some(ReasoningEcho::Reasoning),
+        "reasoning_details" => Some(ReasoningEcho::ReasoningDetails),
         _ => None,
     },
-    names: &["drop", "reasoning_content", "reasoning_content_required_with_tools", "reasoning"],
+    names: &[
+        "drop",
+        "reasoning_content",
+        "reasoning_content_required_with_tools",
+        "reasoning",
+        "reasoning_details",
+    ],
 };
 
 const TOOL_IDS: Kind<ToolIds> = Kind {

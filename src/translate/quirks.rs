@@ -225,6 +225,9 @@ pub enum ReasoningEcho {
     ReasoningContentRequiredWithTools,
     /// As `reasoning`.
     Reasoning,
+    /// As `reasoning_details`, which hold what the vendor signed or encrypted; reasoning that came without them as
+    /// `reasoning` (OpenRouter).
+    ReasoningDetails,
 }
 
 /// Which tool call ids are accepted.
@@ -305,7 +308,7 @@ impl Preset {
                 system_parts: true,
                 top_k: true,
                 reasoning_request: ReasoningRequest::ReasoningObject,
-                reasoning_echo: ReasoningEcho::Reasoning,
+                reasoning_echo: ReasoningEcho::ReasoningDetails,
                 strict_tools: true,
                 tool_images: true,
                 file_urls: true,

@@ -17,7 +17,7 @@ mod system;
 mod tool_changes;
 mod tools;
 
-pub(crate) use conversation::{Call, Item, Saying, Transcript};
+pub(crate) use conversation::{Call, Item, Saying, Thought, Transcript};
 pub(crate) use form::{Form, ReasoningBack};
 pub(crate) use part::{FileData, Part, joined_text};
 pub(crate) use reasoning::Reasoning;

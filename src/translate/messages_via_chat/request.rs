@@ -32,6 +32,7 @@ pub(crate) fn form(quirks: &Quirks) -> Form {
             ReasoningEcho::ReasoningContent
             | ReasoningEcho::ReasoningContentRequiredWithTools
             | ReasoningEcho::Reasoning => ReasoningBack::Text,
+            ReasoningEcho::ReasoningDetails => ReasoningBack::State,
         },
         prefill: quirks.prefill,
     }

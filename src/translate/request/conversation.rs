@@ -18,7 +18,7 @@ use std::collections::HashSet;
 use std::mem;
 use tool_results::{Calls, UpstreamIds};
 
-pub(crate) use assistant::{Call, Saying};
+pub(crate) use assistant::{Call, Saying, Thought};
 
 /// A conversation in no dialect, in the order in which an upstream must hear it.
 #[derive(Debug, Default)]

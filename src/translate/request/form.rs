@@ -37,4 +37,6 @@ pub(crate) enum ReasoningBack {
     Nothing,
     /// Its text.
     Text,
+    /// Its text, and what came with it.
+    State,
 }

@@ -105,6 +105,9 @@ pub struct AssistantMessage {
     /// Its reasoning, as OpenRouter, Groq and newer vLLM name it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// Its reasoning with what the vendor signed or encrypted (OpenRouter): an array.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_details: Option<Box<RawValue>>,
     /// The tools it called.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,

@@ -1,8 +1,10 @@
 //! The conversation, as chat completions have it: every message has one role, one content, and its calls apart.
 
 use crate::protocol::openai::chat::request as chat;
+use crate::translate::json_object::raw;
 use crate::translate::quirks::{Prefill, Quirks, ReasoningEcho, SystemMode};
-use crate::translate::request::{Call, FileData, Item, Part, Saying, Transcript, joined_text};
+use crate::translate::request::{Call, FileData, Item, Part, Saying, Thought, Transcript, joined_text};
+use serde_json::value::RawValue;
 
 /// The messages of a conversation.
 pub(super) fn messages(transcript: Transcript, quirks: &Quirks) -> Vec<chat::Message> {
@@ -72,6 +74,8 @@ fn push_assistant(message: chat::AssistantMessage, quirks: &Quirks, messages: &m
             append(&mut before.content, message.content, "\n\n");
             append(&mut before.reasoning_content, message.reasoning_content, "");
             append(&mut before.reasoning, message.reasoning, "");
+            let details = before.reasoning_details.take().into_iter().chain(message.reasoning_details);
+            before.reasoning_details = joined(details);
             before.tool_calls.extend(message.tool_calls);
         }
         _ => messages.push(chat::Message::Assistant(message)),
@@ -90,10 +94,13 @@ fn append(before: &mut Option<String>, more: Option<String>, separator: &str) {
 
 fn assistant(sayings: Vec<Saying>, quirks: &Quirks) -> chat::AssistantMessage {
     let (mut text, mut reasoning, mut tool_calls) = (String::new(), String::new(), Vec::new());
+    let mut details = Vec::new();
     for saying in sayings {
         match saying {
             Saying::Text(more) => text.push_str(&more),
-            Saying::Thought(thought) => reasoning.push_str(&thought.text),
+            // The details hold the text too.
+            Saying::Thought(Thought { state: Some(state), .. }) => details.push(state),
+            Saying::Thought(Thought { text, state: None }) => reasoning.push_str(&text),
             Saying::Call(call) => tool_calls.push(tool_call(call)),
         }
     }
@@ -104,10 +111,25 @@ fn assistant(sayings: Vec<Saying>, quirks: &Quirks) -> chat::AssistantMessage {
         ReasoningEcho::ReasoningContentRequiredWithTools => {
             (reasoning.or_else(|| (!tool_calls.is_empty()).then(String::new)), None)
         }
-        ReasoningEcho::Reasoning => (None, reasoning),
+        ReasoningEcho::Reasoning | ReasoningEcho::ReasoningDetails => (None, reasoning),
     };
     let content = Some(text).filter(|text| !text.trim().is_empty());
-    chat::AssistantMessage { content, reasoning_content, reasoning, tool_calls, prefix: None }
+    chat::AssistantMessage {
+        content,
+        reasoning_content,
+        reasoning,
+        reasoning_details: joined(details),
+        tool_calls,
+        prefix: None,
+    }
+}
+
+/// One array of the elements of several; what is no array came from no upstream and goes.
+fn joined(arrays: impl IntoIterator<Item = Box<RawValue>>) -> Option<Box<RawValue>> {
+    let arrays: Vec<_> = arrays.into_iter().collect();
+    let elements = arrays.iter().filter_map(|array| serde_json::from_str::<Vec<&RawValue>>(array.get()).ok());
+    let elements: Vec<&str> = elements.flatten().map(RawValue::get).collect();
+    (!elements.is_empty()).then(|| raw(format!("[{}]", elements.join(","))))
 }
 
 fn tool_call(call: Call) -> chat::ToolCall {

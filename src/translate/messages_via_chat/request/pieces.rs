@@ -18,6 +18,7 @@ pub(crate) fn pieces<'a>(request: &'a Request, tell: &mut impl FnMut(Piece<'a>))
             Message::Assistant(message) => {
                 let texts = [&message.content, &message.reasoning_content, &message.reasoning];
                 texts.into_iter().flatten().for_each(|text| tell(Piece::Text(text)));
+                message.reasoning_details.iter().for_each(|details| tell(Piece::Text(details.get())));
                 for call in &message.tool_calls {
                     tell(Piece::Text(&call.function.name));
                     tell(Piece::Text(&call.function.arguments));
