@@ -43,24 +43,16 @@
 //!
 //! # What becomes of an answer
 //!
-//! Chunks, and whole completions read as one chunk, go through `reader.rs` into deltas, and through the
-//! message writer into events; a whole answer is their fold. So both ways give the same message.
+//! Chunks, and whole completions read as one chunk, go through `reader.rs` into deltas; what follows is the same
+//! for every dialect ([`super::stream`]). So a whole answer and a stream give the same message.
 
 mod error;
 mod reader;
 mod request;
-mod response;
-mod stop_reason;
-mod stream;
-mod usage;
-mod whole;
 
-/// The name of the dialect in signatures.
-const DIALECT: &str = "chat";
-
+pub(super) use error::in_band_body;
 pub use error::{UpstreamAnswer, error};
+pub(super) use reader::Reader;
 pub(super) use request::{form, pieces, write};
 // Requests are translated by the one verb for all dialects.
 pub use super::request::{Translated, request};
-pub use response::response;
-pub use stream::{End, Stream};

@@ -5,8 +5,10 @@ use aiapiproxy::protocol::anthropic::response::{ContentBlock, Message};
 use aiapiproxy::sse::Event;
 use aiapiproxy::translate::Options;
 use aiapiproxy::translate::context::Context;
-use aiapiproxy::translate::messages_via_chat::{Stream, request, response};
+use aiapiproxy::translate::messages_via_chat::request;
 use aiapiproxy::translate::quirks::Preset;
+use aiapiproxy::translate::response::response;
+use aiapiproxy::translate::stream::Stream;
 
 /// What the upstream sees of the turn after the one it answered with reasoning and a call.
 fn second_turn(display: &str, answered_by: &str, asked: &str) -> String {

@@ -23,6 +23,7 @@ use crate::{
         message_explode::explode,
         messages_via_chat::{self, UpstreamAnswer},
         report::Report,
+        response,
     },
 };
 
@@ -116,8 +117,7 @@ fn response(
     stated_model: Option<String>,
 ) -> Result<(Message, Report), Failure> {
     let id = message_id(document.trim_ascii());
-    messages_via_chat::response(document, id, settings.context(stated_model))
-        .map_err(|error| refused(name, &error))
+    response::response(document, id, settings.context(stated_model)).map_err(|error| refused(name, &error))
 }
 
 fn error(document: &[u8], members: Option<&Members<'_>>, settings: &Settings) -> Result<Converted, Failure> {
