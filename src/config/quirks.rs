@@ -8,7 +8,8 @@ use super::{
     layers::{Kind, Layers, Setting},
 };
 use crate::translate::quirks::{
-    MaxTokensField, Prefill, Preset, Quirks, ReasoningEcho, ReasoningRequest, SystemMode, ToolIds,
+    CacheControl, MaxTokensField, Prefill, Preset, Quirks, ReasoningEcho, ReasoningRequest, SystemMode,
+    ToolIds,
 };
 
 /// The names of the values that are neither yes nor no, as the file writes them.
@@ -67,14 +68,25 @@ const REASONING_ECHOES: Kind<ReasoningEcho> = Kind {
 };
 
 const TOOL_IDS: Kind<ToolIds> = Kind {
-    expected: "\"any\", \"max40\" or \"alphanumeric9\"",
+    expected: "\"any\", \"max40\", \"max64\" or \"alphanumeric9\"",
     read: |text| match text {
         "any" => Some(ToolIds::Any),
         "max40" => Some(ToolIds::Max40),
+        "max64" => Some(ToolIds::Max64),
         "alphanumeric9" => Some(ToolIds::Alphanumeric9),
         _ => None,
     },
-    names: &["any", "max40", "alphanumeric9"],
+    names: &["any", "max40", "max64", "alphanumeric9"],
+};
+
+const CACHE_CONTROLS: Kind<CacheControl> = Kind {
+    expected: "\"drop\" or \"pass\"",
+    read: |text| match text {
+        "drop" => Some(CacheControl::Drop),
+        "pass" => Some(CacheControl::Pass),
+        _ => None,
+    },
+    names: &["drop", "pass"],
 };
 
 const PREFILLS: Kind<Prefill> = Kind {
@@ -117,11 +129,13 @@ pub(super) fn resolve(preset: Preset, table: QuirksTable, layers: &mut Layers<'_
     }
     choices! {
         max_tokens_field: MAX_TOKENS_FIELDS, system_mode: SYSTEM_MODES, reasoning_request: REASONING_REQUESTS,
-        reasoning_echo: REASONING_ECHOES, tool_ids: TOOL_IDS, prefill: PREFILLS
+        reasoning_echo: REASONING_ECHOES, tool_ids: TOOL_IDS, prefill: PREFILLS,
+        cache_control: CACHE_CONTROLS
     }
     switches! {
         system_parts, stream_usage, top_k, no_sampling_on_reasoning_models, parallel_tool_calls, strict_tools,
-        tool_images, images, files, file_urls, merge_consecutive, reports_stop, safety_identifier,
+        tool_images, images, files, file_urls, merge_consecutive, reports_stop, explicit_cache, schema_ids,
+        input_examples, history_needs_tools, repair_tool_results, safety_identifier,
         prompt_cache_key, service_tier, newer_models_need_responses, think_tags, lenient_eof
     }
     if let Some(efforts) = efforts(table.efforts, layers)? {

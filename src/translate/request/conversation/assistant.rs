@@ -95,7 +95,8 @@ impl Translation<'_> {
         said: &mut Assistant,
         conversation: &mut Conversation,
     ) -> Result<(), Error> {
-        self.report_extras(&block, place);
+        let marker = self.extras(&block, place);
+        self.mark(marker, &mut []);
         match block.kind {
             BlockKind::Text { text, cited } => {
                 if cited {
@@ -127,7 +128,7 @@ impl Translation<'_> {
                 said.has_calls = true;
                 said.called.insert(id.clone(), said.sayings.len());
                 said.sayings.push(Saying::Call(call));
-                conversation.calls.add(id, upstream_id);
+                conversation.calls.add(id, upstream_id, place);
             }
             BlockKind::ServerToolUse { name, input } => {
                 self.report.add(&place.0, Kind::Approximated, "a call of a server tool became text");
