@@ -2,11 +2,10 @@
 //!
 //! [`estimate`] costs next to nothing and stands in `message_start`; [`count`] uses the o200k tables and answers
 //! `count_tokens`, [`count_by_chars`] does where the tables are not wanted. All count what is sent to the
-//! upstream, not what the client sent, and know a request by what it tells a [`Tally`].
+//! upstream, not what the client sent.
 
-use std::fmt;
+use super::request::{Body, Piece};
 
-mod chat;
 mod estimate;
 mod image;
 mod pdf;
@@ -21,59 +20,8 @@ const PER_TOOL: u64 = 8;
 /// Longest text given to the tokenizer at once.
 const MAX_PIECE_BYTES: usize = 64 << 10;
 
-/// A request of some dialect whose tokens can be counted.
-pub trait Countable {
-    /// The upstream's name of the model, which decides how images count.
-    fn model(&self) -> &str;
-    /// Tells everything that costs tokens.
-    fn tell(&self, tally: &mut Tally<'_>);
-}
-
-/// Adds up what a request tells.
-pub struct Tally<'a> {
-    model: &'a str,
-    text: &'a mut dyn FnMut(&str) -> u64,
-    total: u64,
-}
-
-impl fmt::Debug for Tally<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tally")
-            .field("model", &self.model)
-            .field("total", &self.total)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Tally<'_> {
-    /// A message, whatever it holds.
-    pub fn message(&mut self) {
-        self.total += PER_MESSAGE;
-    }
-
-    /// A text.
-    pub fn text(&mut self, text: &str) {
-        self.total += (self.text)(text);
-    }
-
-    /// A tool's definition, whatever it holds.
-    pub fn tool(&mut self) {
-        self.total += PER_TOOL;
-    }
-
-    /// An image, by its `http(s):` or `data:` URL.
-    pub fn image(&mut self, url: &str) {
-        self.total += image::tokens(url, self.model);
-    }
-
-    /// A file, by its `http(s):` or `data:` URL.
-    pub fn file(&mut self, url: &str) {
-        self.total += pdf::tokens(url);
-    }
-}
-
 /// A fast estimate of the input tokens: one pass, no tables.
-pub fn estimate(request: &impl Countable) -> u64 {
+pub fn estimate(request: &Body) -> u64 {
     measure(request, &mut estimate_text)
 }
 
@@ -84,12 +32,12 @@ pub fn estimate_output(bytes: usize) -> u64 {
 
 /// A count of the input tokens by OpenAI's o200k tables. Takes some 100 ms on first use and milliseconds per
 /// 100 KB after: run it where it may block.
-pub fn count(request: &impl Countable) -> u64 {
+pub fn count(request: &Body) -> u64 {
     measure(request, &mut count_text)
 }
 
 /// A count of the input tokens by the length of the texts alone: [`chars_text`].
-pub fn count_by_chars(request: &impl Countable) -> u64 {
+pub fn count_by_chars(request: &Body) -> u64 {
     measure(request, &mut chars_text)
 }
 
@@ -121,10 +69,20 @@ fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn measure(request: &impl Countable, text: &mut dyn FnMut(&str) -> u64) -> u64 {
-    let mut tally = Tally { model: request.model(), text, total: PER_ANSWER };
-    request.tell(&mut tally);
-    tally.total
+/// Adds up a request, its texts by `text`.
+fn measure(request: &Body, text: &mut impl FnMut(&str) -> u64) -> u64 {
+    let model = request.model();
+    let mut total = PER_ANSWER;
+    request.pieces(&mut |piece| {
+        total += match piece {
+            Piece::Message => PER_MESSAGE,
+            Piece::Tool => PER_TOOL,
+            Piece::Text(said) => text(said),
+            Piece::Image(url) => image::tokens(url, model),
+            Piece::File(url) => pdf::tokens(url),
+        }
+    });
+    total
 }
 
 fn length(length: usize) -> u64 {
@@ -167,9 +125,9 @@ mod tests {
     use super::*;
     use crate::protocol::openai::chat::request::{Content, Message, Request};
 
-    fn request(text: &str) -> Request {
+    fn request(text: &str) -> Body {
         let content = Content::Text(text.to_owned());
-        Request { messages: vec![Message::User { content }], ..Request::default() }
+        Body::Chat(Request { messages: vec![Message::User { content }], ..Request::default() })
     }
 
     #[test]

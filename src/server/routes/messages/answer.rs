@@ -27,8 +27,10 @@ use crate::{
     sse,
     translate::{
         message_explode::explode,
-        messages_via_chat::{self, Stream, UpstreamAnswer},
+        messages_via_chat::{self, UpstreamAnswer},
         report::Report,
+        response::response,
+        stream::Stream,
     },
     upstream::Answer,
 };
@@ -53,7 +55,7 @@ pub(super) async fn translate_back(
     let limits = &shared.config.limits;
     let body = answer.body.collect(limits.max_response_size, limits.stream_idle_timeout).await?;
     let Prepared { context, report: mut lost, .. } = prepared;
-    let (message, report) = messages_via_chat::response(&body, secret::message_id(), context)
+    let (message, report) = response(&body, secret::message_id(), context)
         .map_err(|error| ApiError::upstream(mask.error(error)))?;
     log.note(|notes| {
         notes.usage = Some(message.usage.clone());

@@ -13,7 +13,7 @@ use crate::{
         request::{Parsed, Request},
     },
     server::{request_log::Log, state::Shared},
-    translate::{Options, context::Context, messages_via_chat, quirks::needs_responses, report::Report},
+    translate::{self, Options, context::Context, quirks::needs_responses, report::Report},
 };
 
 /// What is sent to the upstream, and what its answer's translation needs.
@@ -59,7 +59,7 @@ fn translate(shared: &Shared, log: &Log, session: Option<String>, body: &[u8]) -
     }
     let options = options(shared, log, &parsed.request.model, session);
     refuse_useless_tools(&parsed.request, &options)?;
-    let translated = messages_via_chat::request(parsed, &options)?;
+    let translated = translate::request(parsed, &options)?;
     let report = translated.report;
     for loss in report.entries() {
         tracing::debug!(request.id = log.id(), pointer = loss.pointer, kind = ?loss.kind, reason = &*loss.reason, "lost in translation");
