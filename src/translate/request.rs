@@ -75,6 +75,13 @@ pub enum Piece<'a> {
 }
 
 impl Body {
+    /// The upstream's name of the model.
+    pub fn model(&self) -> &str {
+        match self {
+            Self::Chat(body) => &body.model,
+        }
+    }
+
     /// Tells everything in it that costs tokens.
     pub fn pieces<'a>(&'a self, tell: &mut impl FnMut(Piece<'a>)) {
         match self {
