@@ -22,7 +22,7 @@
 //! # Reading order
 //!
 //! [`translate::messages_via_chat`] (the table of what becomes of what) → `translate/delta.rs` (the narrow waist of
-//! streams) → `translate/message_writer.rs` (the only place that opens and closes blocks) →
+//! answers) → [`translate::stream`] → `translate/message_writer.rs` (the only place that opens and closes blocks) →
 //! `server/routes/messages.rs` → `cli/convert.rs`.
 //!
 //! # Invariants
@@ -38,7 +38,7 @@
 //! # In and out of scope
 //!
 //! In: the Messages API over chat completions; next, OpenAI's Responses and native Messages as further dialects
-//! of upstreams: one folder under `translate/` each (`request`, `response`, `reader`, `error`), the same writer.
+//! of upstreams: one folder under `translate/` each (`request`, `reader`, `error`), the same stream and writer.
 //! Out: embeddings, batches, stored files, a management interface.
 
 pub mod cli;

@@ -65,8 +65,8 @@ impl Decoder {
     }
 }
 
-/// Reads the fields of one block. A block without data is no event.
-fn parse(block: &[u8]) -> Option<Event<'_>> {
+/// Reads the fields of one block that [`lines::Blocks`] has cut out. A block without data is no event.
+pub fn parse(block: &[u8]) -> Option<Event<'_>> {
     let mut name: Cow<'_, str> = Cow::Borrowed("");
     let mut data: Option<Cow<'_, str>> = None;
     for line in lines::split(block) {
@@ -95,6 +95,12 @@ fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     }
     let value = line.strip_prefix(name)?.strip_prefix(b":")?;
     Some(value.strip_prefix(b" ").unwrap_or(value))
+}
+
+/// Whether a whole body is server-sent events, whatever its content type says.
+pub fn is_event_stream(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii_start();
+    [b"data:".as_slice(), b"event:", b":", b"id:", b"retry:"].iter().any(|field| body.starts_with(field))
 }
 
 /// Appends one event, written in a single `data:` line.

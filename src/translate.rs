@@ -1,9 +1,14 @@
 //! Translation between dialects, without IO: no clock, no randomness, no environment.
 //!
-//! Pairs are named client-then-upstream; each has the same four verbs: `request`, `response`, `Stream`, `error`.
-//! Requests, whole answers and errors are translated directly, so that one file is a readable table. Streams
-//! pass a narrow waist: the upstream's *reader* turns its irregular chunks into `Delta`s, and the one
-//! `message_writer.rs` turns those into events; it alone opens and closes blocks.
+//! Pairs are named client-then-upstream; each is a folder with the same three parts. [`request()`] reads a request
+//! once for all dialects, and each dialect writes it down in a file that is a readable table; `error` translates
+//! directly. Answers pass a narrow waist: the *reader* of the upstream's dialect turns its irregular events, or a
+//! whole body, into `Delta`s; [`stream`] decides what they mean for the client, and the one `message_writer.rs` turns
+//! that into events; it alone opens and closes blocks. A whole answer ([`mod@response`]) is the fold of its stream.
+//!
+//! A further dialect is one folder (`request` with the verbs `form`, `write` and `pieces`, `error`, a reader with the
+//! verbs `event`, `whole` and `flush`), one variant of [`Dialect`], one of [`Body`] and one of `reader.rs`; stream and
+//! writer stay as they are.
 //!
 //! Loss rules: what cannot be carried over is refused with an error that names the member, or stands in the
 //! [`report::Report`]. Nothing is dropped without either.
@@ -11,6 +16,7 @@
 mod arguments;
 pub mod context;
 mod delta;
+mod dialect;
 mod digest;
 mod held_back;
 mod json_object;
@@ -19,14 +25,22 @@ mod json_schema;
 pub mod message_explode;
 pub mod message_fold;
 mod message_writer;
+pub mod messages_forwarded;
 pub mod messages_via_chat;
 pub mod quirks;
+mod reader;
 pub mod report;
+mod request;
+pub mod response;
 mod signature;
 mod stop_scan;
+pub mod stream;
 pub mod tokens;
 pub mod tool_ids;
 mod tool_names;
+
+pub use dialect::Dialect;
+pub use request::{Body, Piece, Translated, request};
 
 /// What a translation needs to know about the upstream and the call, beside the request.
 #[derive(Debug, Clone)]
@@ -59,26 +73,6 @@ impl Options {
             stop_sequences: StopSequences::Answer,
             session: None,
             dialect: Dialect::Chat,
-        }
-    }
-}
-
-/// The dialects of upstreams that requests are translated to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Dialect {
-    /// OpenAI's chat completions.
-    #[default]
-    Chat,
-    /// OpenAI's Responses.
-    Responses,
-}
-
-impl Dialect {
-    /// The name used in configuration, signatures and messages.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Chat => "chat",
-            Self::Responses => "responses",
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::{
         stream::Event,
     },
     sse::{self, Decoder},
-    translate::messages_via_chat::{self, Stream},
+    translate::stream::{self, Stream},
     upstream,
 };
 
@@ -173,7 +173,7 @@ where
             Happening::Piece(Some(Err(error))) => self.broke(error, events),
             Happening::Piece(None) => self.eof(events),
             Happening::Alarm(Alarm::Ping) => events.push(Event::Ping),
-            Happening::Alarm(Alarm::Finished) => self.end(messages_via_chat::End::Eof, events),
+            Happening::Alarm(Alarm::Finished) => self.end(stream::End::Eof, events),
             Happening::Alarm(Alarm::Silent) => self.fail(silent(), End::Timeout, events),
             Happening::Stopping => {
                 let ApiError { error, end } = ApiError::stopping();
@@ -232,7 +232,7 @@ where
         }
         if self.stream.is_over() {
             let rest = self.source.take();
-            self.end(messages_via_chat::End::Eof, events);
+            self.end(stream::End::Eof, events);
             self.rest = rest.filter(|_| self.stream.failure().is_none());
         } else if self.stream.is_finishing() {
             self.clock.finishing.get_or_insert(now);
@@ -248,7 +248,7 @@ where
             }
             Reading::Whole(whole) => self.stream.push_whole(whole, events),
         }
-        self.end(messages_via_chat::End::Eof, events);
+        self.end(stream::End::Eof, events);
     }
 
     /// The connection broke. After a finish reason the answer is whole all the same.
@@ -267,11 +267,11 @@ where
 
     fn fail(&mut self, error: Error, end: End, events: &mut Vec<Event>) {
         self.log.note(|notes| notes.end = Some(end));
-        self.end(messages_via_chat::End::Failed(error), events);
+        self.end(stream::End::Failed(error), events);
     }
 
     /// The answer is over, and with it the call to the upstream.
-    fn end(&mut self, end: messages_via_chat::End, events: &mut Vec<Event>) {
+    fn end(&mut self, end: stream::End, events: &mut Vec<Event>) {
         self.stream.finish(end, events);
         self.source = None;
         let failure = self.stream.failure().cloned();

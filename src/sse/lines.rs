@@ -39,7 +39,24 @@ impl Blocks {
     ///
     /// # Errors
     /// [`TooLong`] once the unfinished block exceeds the limit.
-    pub fn push(&mut self, bytes: &[u8], on_block: impl FnMut(&[u8])) -> Result<(), TooLong> {
+    pub fn push(&mut self, bytes: &[u8], mut on_block: impl FnMut(&[u8])) -> Result<(), TooLong> {
+        self.push_with_ends(bytes, |block, _| {
+            if !block.is_empty() {
+                on_block(block);
+            }
+        })
+    }
+
+    /// The same for a reader that passes bytes on: hands over each block, which may be empty, and the line end that
+    /// ended it. But for a byte order mark, these are all the bytes that came.
+    ///
+    /// # Errors
+    /// [`TooLong`] once the unfinished block exceeds the limit.
+    pub fn push_with_ends(
+        &mut self,
+        bytes: &[u8],
+        on_block: impl FnMut(&[u8], &[u8]),
+    ) -> Result<(), TooLong> {
         if self.carry.is_empty() {
             let consumed = self.scan(bytes, on_block);
             self.carry.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
@@ -57,12 +74,16 @@ impl Blocks {
     pub fn finish(&mut self, mut on_block: impl FnMut(&[u8])) {
         let rest = mem::take(&mut self.carry);
         (self.scanned, self.line_start) = (0, 0);
-        self.hand_over(&rest, &mut on_block);
+        self.hand_over(&rest, b"", &mut |block: &[u8], _: &[u8]| {
+            if !block.is_empty() {
+                on_block(block);
+            }
+        });
     }
 
     /// Scans what is new in `text`, which begins with the unfinished block; returns the length of all
     /// complete blocks.
-    fn scan(&mut self, text: &[u8], mut on_block: impl FnMut(&[u8])) -> usize {
+    fn scan(&mut self, text: &[u8], mut on_block: impl FnMut(&[u8], &[u8])) -> usize {
         let mut block_start = 0;
         let mut line_start = self.line_start;
         let mut at = self.scanned;
@@ -71,6 +92,7 @@ impl Blocks {
             if text.get(at) == Some(&b'\n') {
                 at += 1;
                 if line_start + 1 == at && line_start == block_start {
+                    on_block(b"", b"\n");
                     block_start = at;
                 }
                 line_start = at;
@@ -87,7 +109,8 @@ impl Blocks {
                 }
             }
             if end == line_start {
-                self.hand_over(text.get(block_start..line_start).unwrap_or_default(), &mut on_block);
+                let block = text.get(block_start..line_start).unwrap_or_default();
+                self.hand_over(block, text.get(end..at).unwrap_or_default(), &mut on_block);
                 block_start = at;
             }
             line_start = at;
@@ -97,15 +120,13 @@ impl Blocks {
         block_start
     }
 
-    fn hand_over(&mut self, block: &[u8], on_block: &mut impl FnMut(&[u8])) {
+    fn hand_over(&mut self, block: &[u8], end: &[u8], on_block: &mut impl FnMut(&[u8], &[u8])) {
         let mut block = block;
         if self.at_start && !block.is_empty() {
             self.at_start = false;
             block = block.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(block);
         }
-        if !block.is_empty() {
-            on_block(block);
-        }
+        on_block(block, end);
     }
 }
 

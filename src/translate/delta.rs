@@ -1,8 +1,10 @@
 //! The narrow waist of streams: what an upstream's reader says and the rest of a stream understands.
 
+use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::response::Usage;
-use crate::translate::report::Loss;
+use crate::translate::report::{Kind, Loss};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// One step of an answer, in whatever dialect the upstream said it.
 #[derive(Debug, Clone)]
@@ -33,12 +35,46 @@ pub(crate) enum Delta {
         /// A piece of JSON text.
         json: String,
     },
-    /// Why the model stopped, in the upstream's words. More may follow, such as usage.
-    Finish(String),
+    /// Why the model stopped; the reader says it once. More may follow, such as usage.
+    Finish(Finish),
     /// The stop sequence that matched.
     StopSequence(String),
     /// Tokens; the last one counts.
     Usage(Usage),
     /// Something was lost.
     Lost(Loss),
+    /// The upstream's body need not be read on: the answer is whole.
+    Done,
+    /// The answer failed; what it said so far is all there is.
+    Failed(Error),
+}
+
+impl Delta {
+    /// A loss in the upstream's answer.
+    pub(crate) fn lost(pointer: impl Into<String>, kind: Kind, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Lost(Loss { pointer: pointer.into(), kind, reason: reason.into() })
+    }
+}
+
+/// Why the model stopped, as far as the upstream knows. Whether it called tools, matched a stop sequence or refused
+/// is known from what it said.
+#[derive(Debug, Clone)]
+pub(crate) enum Finish {
+    /// It was done.
+    Normal,
+    /// The most tokens were generated.
+    Limit,
+    /// A filter stopped it.
+    Filter,
+    /// It broke.
+    Failed(Error),
+    /// A word that nobody knows; taken for [`Finish::Normal`].
+    Unknown(String),
+}
+
+impl Finish {
+    /// Whether the answer was cut, so that the last call may be incomplete.
+    pub(crate) const fn is_cut(&self) -> bool {
+        matches!(self, Self::Limit | Self::Filter)
+    }
 }

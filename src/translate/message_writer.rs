@@ -12,6 +12,7 @@
 //! first's, text) waits in a queue and is written when its turn comes. Its pieces are checked as they pass: what
 //! a client has been sent is always the beginning of one JSON object.
 
+use super::Dialect;
 use super::arguments;
 use super::json_scanner::JsonScanner;
 use super::report::{Kind, Report};
@@ -24,6 +25,8 @@ use std::mem;
 /// The writer.
 #[derive(Debug, Default)]
 pub(crate) struct MessageWriter {
+    /// Names the places of what is lost.
+    dialect: Dialect,
     open: Option<Block>,
     next_index: u32,
     calls: Vec<Call>,
@@ -87,6 +90,11 @@ pub(crate) enum Cut {
 }
 
 impl MessageWriter {
+    /// A writer for answers in that dialect.
+    pub(crate) fn new(dialect: Dialect) -> Self {
+        Self { dialect, ..Self::default() }
+    }
+
     /// Visible text.
     pub(crate) fn text(&mut self, text: String, events: &mut Vec<Event>) {
         if text.is_empty() {
@@ -159,7 +167,7 @@ impl MessageWriter {
             self.settle(report, events);
         } else if let Some(call) = self.calls.get_mut(number) {
             if call.scanner.is_done() {
-                surplus(json, report);
+                surplus(self.dialect, json, report);
             } else {
                 self.waiting_bytes += json.len();
                 call.waiting.push_str(json);
@@ -287,7 +295,7 @@ impl MessageWriter {
             return;
         }
         if call.scanner.is_done() {
-            surplus(json, report);
+            surplus(self.dialect, json, report);
             return;
         }
         if call.scanner.is_broken() {
@@ -306,11 +314,11 @@ impl MessageWriter {
         if let Some(reason) = call.scanner.mended()
             && !mem::replace(&mut call.mended, true)
         {
-            report.add(input_pointer(number), Kind::Repaired, reason);
+            report.add(self.dialect.arguments(number), Kind::Repaired, reason);
         }
         if call.scanner.is_done() {
             piece.truncate(piece.trim_end().len());
-            surplus(json.get(read..).unwrap_or_default(), report);
+            surplus(self.dialect, json.get(read..).unwrap_or_default(), report);
         }
         if !piece.is_empty() {
             call.written = true;
@@ -336,7 +344,7 @@ impl MessageWriter {
             let repaired = arguments::complete(&waiting);
             if cut == Cut::No || arguments::is_complete(&waiting) {
                 if let Some(reason) = repaired.repair {
-                    report.add(input_pointer(number), Kind::Repaired, reason);
+                    report.add(self.dialect.arguments(number), Kind::Repaired, reason);
                 }
                 let partial_json = String::from(Box::<str>::from(repaired.json));
                 self.delta(BlockDelta::InputJsonDelta { partial_json }, events);
@@ -348,7 +356,7 @@ impl MessageWriter {
         }
         match call.scanner.closers() {
             Some(closers) => {
-                report.add(input_pointer(number), Kind::Repaired, "closing brackets were missing");
+                report.add(self.dialect.arguments(number), Kind::Repaired, "closing brackets were missing");
                 self.delta(BlockDelta::InputJsonDelta { partial_json: closers }, events);
                 Ok(())
             }
@@ -382,13 +390,9 @@ impl MessageWriter {
 }
 
 /// Input that came after a whole object.
-fn surplus(json: &str, report: &mut Report) {
+fn surplus(dialect: Dialect, json: &str, report: &mut Report) {
     if !json.trim().is_empty() {
         let reason = "text after the arguments was dropped";
-        report.add("/choices/0/message/tool_calls", Kind::Repaired, reason);
+        report.add(dialect.calls(), Kind::Repaired, reason);
     }
-}
-
-fn input_pointer(number: usize) -> String {
-    format!("/choices/0/message/tool_calls/{number}/function/arguments")
 }

@@ -26,8 +26,9 @@ use aiapiproxy::sse::{Decoder, encode};
 use aiapiproxy::translate::Options;
 use aiapiproxy::translate::context::Context;
 use aiapiproxy::translate::message_fold::MessageFold;
-use aiapiproxy::translate::messages_via_chat::{End, Stream, request};
+use aiapiproxy::translate::messages_via_chat::request;
 use aiapiproxy::translate::quirks::Preset;
+use aiapiproxy::translate::stream::{End, Stream};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

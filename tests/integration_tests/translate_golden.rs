@@ -22,11 +22,11 @@ use aiapiproxy::protocol::anthropic::stream::Event;
 use aiapiproxy::sse::{Decoder, encode};
 use aiapiproxy::translate::Options;
 use aiapiproxy::translate::context::Context;
-use aiapiproxy::translate::messages_via_chat::{
-    self, End, Stream, Translated, UpstreamAnswer, error, response,
-};
+use aiapiproxy::translate::messages_via_chat::{self, Translated, UpstreamAnswer, error};
 use aiapiproxy::translate::quirks::Preset;
 use aiapiproxy::translate::report::Report;
+use aiapiproxy::translate::response::response;
+use aiapiproxy::translate::stream::{End, Stream};
 use serde::Serialize;
 use serde_json::{Value, json};
 

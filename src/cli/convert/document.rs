@@ -19,9 +19,11 @@ use crate::{
     secret::mask_keys,
     sse,
     translate::{
+        self,
         message_explode::explode,
         messages_via_chat::{self, UpstreamAnswer},
         report::Report,
+        response,
     },
 };
 
@@ -104,7 +106,7 @@ pub(super) fn convert(
 fn request(document: &[u8], name: &str, settings: &Settings) -> Result<Converted, Failure> {
     let parsed = Request::parse(document).map_err(|error| refused(name, &error))?;
     let options = settings.options(&parsed.request.model);
-    let translated = messages_via_chat::request(parsed, &options).map_err(|error| refused(name, &error))?;
+    let translated = translate::request(parsed, &options).map_err(|error| refused(name, &error))?;
     Ok(Converted { text: Text::Json(json(&translated.body)?), report: translated.report })
 }
 
@@ -115,8 +117,7 @@ fn response(
     stated_model: Option<String>,
 ) -> Result<(Message, Report), Failure> {
     let id = message_id(document.trim_ascii());
-    messages_via_chat::response(document, id, settings.context(stated_model))
-        .map_err(|error| refused(name, &error))
+    response::response(document, id, settings.context(stated_model)).map_err(|error| refused(name, &error))
 }
 
 fn error(document: &[u8], members: Option<&Members<'_>>, settings: &Settings) -> Result<Converted, Failure> {

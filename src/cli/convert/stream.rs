@@ -24,8 +24,8 @@ use crate::{
     sse::{self, Decoder},
     translate::{
         message_fold::MessageFold,
-        messages_via_chat::{End, Stream},
         report::{Kind as LossKind, Report},
+        stream::{End, Stream},
     },
 };
 

@@ -50,7 +50,7 @@ pub(super) fn in_band(error: &RawValue, upstream: &str) -> Error {
 }
 
 /// A failure that came as the body of an answer with status 200, or as an event of a stream.
-pub(super) fn in_band_body(body: &[u8], upstream: &str) -> Error {
+pub(in crate::translate) fn in_band_body(body: &[u8], upstream: &str) -> Error {
     let described = body::describe(body);
     classify(described.status().unwrap_or(502), &described, upstream)
 }

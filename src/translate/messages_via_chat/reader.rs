@@ -1,205 +1,126 @@
-//! Chunks to deltas: every irregularity of chat completions ends here (protocol.md §3.1, §4.3, §4.4).
+//! Events and bodies of chat completions to deltas: chunks, `[DONE]`, failures in disguise, and lines that are
+//! nothing of the kind (protocol.md §4.3).
 
+mod choice;
+mod finish;
 mod think_tags;
 mod tool_calls;
+mod usage;
+mod whole;
 
-use super::usage::usage_of;
-use crate::protocol::openai::chat::chunk::{AssistantMessage, Choice, Chunk, Content, ReasoningDetail};
+use super::error::{in_band, in_band_body};
+use crate::protocol::anthropic::error::{Error, ErrorKind};
+use crate::protocol::json;
+use crate::protocol::openai::chat::chunk::Chunk;
+use crate::sse;
+use crate::translate::Dialect;
 use crate::translate::context::Context;
 use crate::translate::delta::Delta;
-use crate::translate::report::{Kind, Loss};
-use think_tags::ThinkTags;
-use tool_calls::ToolCalls;
+use crate::translate::report::Kind;
+use choice::Choices;
+use std::mem;
+use whole::{lowest_choice, with_whole_calls};
 
-/// What must be remembered from chunk to chunk.
+/// Lines of an event stream that are no JSON, and that are skipped before the stream counts as broken.
+const MAX_GARBLED: u32 = 8;
+
+/// The reader of one answer.
 #[derive(Debug)]
-pub(super) struct Reader {
-    calls: ToolCalls,
-    /// Only where the upstream writes its reasoning into the text.
-    think_tags: Option<ThinkTags>,
-    /// Something has been said, so that a whole message could only repeat it.
-    said: bool,
-    finished: bool,
-    /// Estimated input tokens, for upstreams that do not count them.
-    input_estimate: u64,
-    /// Reasons of losses that were reported; a stream would repeat them on every chunk.
-    reported: Vec<&'static str>,
+pub(crate) struct Reader {
+    /// The upstream's name, for messages.
+    upstream: String,
+    choices: Choices,
+    garbled: u32,
 }
 
 impl Reader {
-    pub(super) fn new(context: &Context) -> Self {
-        let think_tags = context.think_tags.then(ThinkTags::default);
-        Self {
-            calls: ToolCalls::default(),
-            think_tags,
-            said: false,
-            finished: false,
-            input_estimate: context.input_estimate,
-            reported: Vec::new(),
-        }
+    pub(crate) fn new(context: &Context) -> Self {
+        Self { upstream: context.upstream.clone(), choices: Choices::new(context), garbled: 0 }
     }
 
-    /// Reads one chunk that is no failure.
-    pub(super) fn read(&mut self, mut chunk: Chunk, deltas: &mut Vec<Delta>) {
-        if let Some(usage) = chunk.take_usage() {
-            let usage = usage_of(&usage, chunk.service_tier.as_deref(), self.input_estimate);
-            deltas.extend(usage.map(Delta::Usage));
-        }
-        for (position, choice) in (0..).zip(chunk.choices) {
-            if choice.index.unwrap_or(position) == 0 {
-                deltas.push(Delta::Start);
-                self.choice(choice, deltas);
-            } else {
-                self.lose("/choices", Kind::Dropped, "only the first alternative is answered", deltas);
+    /// Reads one event of a stream.
+    pub(crate) fn event(&mut self, event: &sse::Event<'_>, deltas: &mut Vec<Delta>) {
+        let data = event.data.trim();
+        if data == "[DONE]" {
+            deltas.push(Delta::Done);
+        } else if event.name == "error" {
+            self.fail_by_body(data.as_bytes(), deltas);
+        } else if data.starts_with('{') {
+            match read_chunk(data.as_bytes(), deltas) {
+                Some(chunk) if chunk.is_error() => self.fail_by_body(data.as_bytes(), deltas),
+                Some(chunk) => self.chunk(chunk, deltas),
+                // Its tokens are lost, so what follows cannot be trusted.
+                None => self.fail("a chunk of the stream is no valid JSON", deltas),
+            }
+        } else if is_list_of_failures(data.as_bytes()) {
+            self.fail_by_body(data.as_bytes(), deltas);
+        } else {
+            self.garbled += 1;
+            if self.garbled > MAX_GARBLED {
+                self.fail("the answer is no event stream of chat completions", deltas);
             }
         }
     }
 
-    /// The stream is over: says what was held back.
-    pub(super) fn flush(&mut self, deltas: &mut Vec<Delta>) {
-        if let Some(tags) = &mut self.think_tags {
-            tags.flush(deltas);
-        }
-        self.calls.flush(deltas);
-    }
-
-    fn choice(&mut self, choice: Choice, deltas: &mut Vec<Delta>) {
-        let before = deltas.len();
-        if let Some(delta) = choice.delta {
-            self.message(delta, Extent::Piece, deltas);
-        }
-        // Perplexity repeats the whole message so far beside every delta.
-        if let Some(message) = choice.message
-            && !self.said
-            && deltas.len() == before
-        {
-            self.message(message, Extent::Whole, deltas);
-        }
-        self.said |= deltas.len() > before;
-        if let Some(matched) = choice.stop_reason.or(choice.matched_stop) {
-            deltas.push(Delta::StopSequence(matched));
-        }
-        // Some servers say `tool_calls` and then `stop`: the first one counts. Others say `""` on every chunk.
-        if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty())
-            && !self.finished
-        {
-            self.finished = true;
-            deltas.push(Delta::Finish(reason));
-        }
-    }
-
-    fn message(&mut self, message: AssistantMessage, extent: Extent, deltas: &mut Vec<Delta>) {
-        if let Some(reasoning) = reasoning_of(&message) {
-            deltas.push(Delta::Reasoning(reasoning));
-        }
-        self.report_losses(&message, deltas);
-        match message.content {
-            Some(Content::Text(text)) => self.text(text, deltas),
-            Some(Content::Parts(parts)) => {
-                for part in parts {
-                    if let Some(thinking) = part.thinking {
-                        push_unless_empty(Delta::Reasoning, text_of(thinking), deltas);
-                    } else if let Some(text) = part.text {
-                        self.text(text, deltas);
-                    } else {
-                        let reason = "a part that is neither text nor thinking";
-                        self.lose("/choices/0/message/content", Kind::Dropped, reason, deltas);
-                    }
-                }
+    /// Reads a whole completion.
+    pub(crate) fn whole(&mut self, body: &[u8], deltas: &mut Vec<Delta>) {
+        let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+        match read_chunk(body, deltas) {
+            Some(chunk) if chunk.is_error() => self.fail_by_body(body, deltas),
+            Some(mut chunk) => {
+                let Some(choice) = lowest_choice(mem::take(&mut chunk.choices), deltas) else {
+                    return self.fail(Dialect::Chat.nothing_said(), deltas);
+                };
+                chunk.choices = vec![with_whole_calls(choice, deltas)];
+                self.chunk(chunk, deltas);
+                deltas.push(Delta::Done);
             }
-            None => {}
-        }
-        if let Some(refusal) = message.refusal {
-            push_unless_empty(Delta::Refusal, refusal, deltas);
-        }
-        if let Some(transcript) = message.audio.and_then(|audio| audio.transcript) {
-            push_unless_empty(Delta::Text, transcript, deltas);
-        }
-        if let Some(tags) = &mut self.think_tags
-            && (!message.tool_calls.is_empty() || message.function_call.is_some())
-        {
-            // A tag does not go on behind a call.
-            tags.flush(deltas);
-        }
-        for call in message.tool_calls {
-            self.calls.read(call, extent, deltas);
-        }
-        if let Some(call) = message.function_call {
-            self.calls.read_legacy(call, deltas);
+            None if is_list_of_failures(body) => self.fail_by_body(body, deltas),
+            None => self.fail("the answer is no JSON object", deltas),
         }
     }
 
-    /// What an answer may hold and a message of Anthropic's cannot.
-    fn report_losses(&mut self, message: &AssistantMessage, deltas: &mut Vec<Delta>) {
-        let mut lose = |present: bool, member: &str, reason| {
-            if present {
-                self.lose(&format!("/choices/0/message/{member}"), Kind::Dropped, reason, deltas);
-            }
-        };
-        let opaque = |detail: &ReasoningDetail| detail.data.is_some() || detail.signature.is_some();
-        let is_opaque = message.reasoning_details.iter().any(opaque);
-        lose(is_opaque, "reasoning_details", "encrypted and signed reasoning is not kept for the next turn");
-        lose(!message.annotations.is_empty(), "annotations", "citations are not passed on");
-        lose(!message.images.is_empty(), "images", "an answer holds no images");
-        if let Some(audio) = &message.audio {
-            let (kind, reason) = match audio.transcript {
-                Some(_) => (Kind::Approximated, "only the transcript is kept"),
-                None => (Kind::Dropped, "an answer holds no sound"),
-            };
-            self.lose("/choices/0/message/audio", kind, reason, deltas);
+    /// The answer is over: says what was held back.
+    pub(crate) fn flush(&mut self, deltas: &mut Vec<Delta>) {
+        self.choices.flush(deltas);
+    }
+
+    fn chunk(&mut self, chunk: Chunk, deltas: &mut Vec<Delta>) {
+        match chunk.choices.iter().find_map(|choice| choice.error.as_deref()) {
+            Some(error) => deltas.push(Delta::Failed(in_band(error, &self.upstream))),
+            None => self.choices.read(chunk, deltas),
         }
     }
 
-    /// Reports a loss, once.
-    fn lose(&mut self, pointer: &str, kind: Kind, reason: &'static str, deltas: &mut Vec<Delta>) {
-        if !self.reported.contains(&reason) {
-            self.reported.push(reason);
-            deltas.push(lost(pointer, kind, reason));
-        }
+    fn fail(&self, what: &str, deltas: &mut Vec<Delta>) {
+        let message = format!("{}: {what}", self.upstream);
+        deltas.push(Delta::Failed(Error::new(ErrorKind::Api, message).with_status(502)));
     }
 
-    fn text(&mut self, text: String, deltas: &mut Vec<Delta>) {
-        match &mut self.think_tags {
-            Some(tags) => tags.push(&text, deltas),
-            None => push_unless_empty(Delta::Text, text, deltas),
-        }
+    /// The body, or the data of an event, is a failure.
+    fn fail_by_body(&self, body: &[u8], deltas: &mut Vec<Delta>) {
+        deltas.push(Delta::Failed(in_band_body(body, &self.upstream)));
     }
 }
 
-/// Whether a message is whole or a piece of one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Extent {
-    Whole,
-    Piece,
+/// Gemini wraps its failures in an array.
+fn is_list_of_failures(data: &[u8]) -> bool {
+    let list = serde_json::from_slice::<Vec<Chunk>>(data);
+    list.is_ok_and(|list| list.first().is_some_and(Chunk::is_error))
 }
 
-/// Exactly one source: servers repeat the same reasoning under several names.
-fn reasoning_of(message: &AssistantMessage) -> Option<String> {
-    let details: String = message
-        .reasoning_details
-        .iter()
-        .filter_map(|detail| detail.text.as_deref().or(detail.summary.as_deref()))
-        .collect();
-    let sources = [&message.reasoning_content, &message.reasoning, &message.thinking];
-    Some(details)
-        .filter(|text| !text.is_empty())
-        .or_else(|| sources.into_iter().flatten().find(|text| !text.is_empty()).cloned())
-}
-
-fn text_of(content: Content) -> String {
-    match content {
-        Content::Text(text) => text,
-        Content::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
+/// Reads a chunk; on failure once more with lone surrogates replaced, which some servers send when they cut an
+/// emoji in two.
+fn read_chunk(data: &[u8], deltas: &mut Vec<Delta>) -> Option<Chunk> {
+    // Serde would read an array as the members in their order.
+    if !data.trim_ascii_start().starts_with(b"{") {
+        return None;
     }
-}
-
-fn push_unless_empty(delta: impl FnOnce(String) -> Delta, text: String, deltas: &mut Vec<Delta>) {
-    if !text.is_empty() {
-        deltas.push(delta(text));
+    if let Ok(chunk) = serde_json::from_slice(data) {
+        return Some(chunk);
     }
-}
-
-/// A loss in the upstream's answer.
-fn lost(pointer: &str, kind: Kind, reason: &'static str) -> Delta {
-    Delta::Lost(Loss { pointer: pointer.to_owned(), kind, reason: reason.into() })
+    let scanned = json::scan(data).ok().filter(|scanned| scanned.repaired > 0)?;
+    let chunk = serde_json::from_slice(&scanned.text).ok()?;
+    deltas.push(Delta::lost("", Kind::Repaired, "lone surrogate escapes became U+FFFD"));
+    Some(chunk)
 }

@@ -4,8 +4,10 @@ use super::{PLAIN, body_of, config, context, cut, object_text, options, places, 
 use aiapiproxy::protocol::anthropic::request::Request;
 use aiapiproxy::protocol::anthropic::response::ContentBlock;
 use aiapiproxy::protocol::anthropic::stream::{BlockDelta, Event};
-use aiapiproxy::translate::messages_via_chat::{End, request, response};
+use aiapiproxy::translate::messages_via_chat::request;
 use aiapiproxy::translate::quirks::Preset;
+use aiapiproxy::translate::response::response;
+use aiapiproxy::translate::stream::End;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,7 +1,8 @@
 //! P2 and P3: where an answer is cut changes nothing, and both ways of an answer give the same message.
 
 use super::{PLAIN, Wishes, body_of, config, context, cut, folded, legal, object_text, places, run, stream};
-use aiapiproxy::translate::messages_via_chat::{End, response};
+use aiapiproxy::translate::response::response;
+use aiapiproxy::translate::stream::End;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use super::{config, folded, legal, object_text, stream, wishes};
 use aiapiproxy::protocol::anthropic::error::{Error, ErrorKind};
 use aiapiproxy::protocol::anthropic::stream::Event;
 use aiapiproxy::sse;
-use aiapiproxy::translate::messages_via_chat::End;
+use aiapiproxy::translate::stream::End;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -3,8 +3,10 @@
 use super::{PLAIN, config, context, options, run, stream};
 use aiapiproxy::protocol::anthropic::request::Request;
 use aiapiproxy::sse::Decoder;
-use aiapiproxy::translate::messages_via_chat::{End, UpstreamAnswer, error, request, response};
+use aiapiproxy::translate::messages_via_chat::{UpstreamAnswer, error, request};
 use aiapiproxy::translate::quirks::Preset;
+use aiapiproxy::translate::response::response;
+use aiapiproxy::translate::stream::End;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::fs;

@@ -3,7 +3,7 @@
 //! Servers number calls by index, by id, or not at all; send index 0 for every call; repeat the name on every
 //! chunk, or send it after the arguments; begin with `{}` and then send the real object.
 
-use super::{Extent, lost};
+use super::choice::Extent;
 use crate::protocol::openai::chat::chunk::{FunctionCall, ToolCall};
 use crate::translate::delta::Delta;
 use crate::translate::json_object::quoted;
@@ -75,7 +75,7 @@ impl ToolCalls {
                 call.extra = Some(extra);
             } else {
                 let reason = "what must come back with a call came after its beginning";
-                deltas.push(lost("/choices/0/message/tool_calls", Kind::Dropped, reason));
+                deltas.push(Delta::lost("/choices/0/message/tool_calls", Kind::Dropped, reason));
             }
         }
         self.grow(at, id, name, function.arguments, deltas);
@@ -98,7 +98,7 @@ impl ToolCalls {
                 }
                 Some(_) => {}
                 None => {
-                    deltas.push(lost(
+                    deltas.push(Delta::lost(
                         "/choices/0/message/tool_calls",
                         Kind::Dropped,
                         "a call without a name",

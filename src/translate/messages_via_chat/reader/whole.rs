@@ -2,15 +2,17 @@
 //!
 //! In a stream the arguments are checked as they pass; here all of them are known, so that nothing needs to fail.
 
-use super::stop_reason::is_cut;
+use super::finish::finish_of;
 use crate::protocol::openai::chat::chunk::{Choice, FunctionCall, ToolCall};
 use crate::translate::arguments::{self, Arguments};
-use crate::translate::report::{Kind, Report};
+use crate::translate::delta::Delta;
+use crate::translate::report::Kind;
 
 /// The alternative with the lowest index.
-pub(super) fn lowest_choice(choices: Vec<Choice>, report: &mut Report) -> Option<Choice> {
+pub(super) fn lowest_choice(choices: Vec<Choice>, deltas: &mut Vec<Delta>) -> Option<Choice> {
     if choices.len() > 1 {
-        report.add("/choices", Kind::Dropped, "only the first alternative is answered");
+        let reason = "only the first alternative is answered";
+        deltas.push(Delta::lost("/choices", Kind::Dropped, reason));
     }
     let lowest = choices.into_iter().min_by_key(|choice| choice.index.unwrap_or(0))?;
     Some(Choice { index: Some(0), ..lowest })
@@ -18,9 +20,10 @@ pub(super) fn lowest_choice(choices: Vec<Choice>, report: &mut Report) -> Option
 
 /// The calls of a whole answer with arguments that are objects. Calls that a limit has cut go: the client
 /// could not tell them from whole ones.
-pub(super) fn with_whole_calls(mut choice: Choice, report: &mut Report) -> Choice {
+pub(super) fn with_whole_calls(mut choice: Choice, deltas: &mut Vec<Delta>) -> Choice {
     let Some(message) = &mut choice.message else { return choice };
-    if is_cut(choice.finish_reason.as_deref()) {
+    let is_cut = choice.finish_reason.as_deref().is_some_and(|word| finish_of(word, "").is_cut());
+    if is_cut {
         let is_whole = |call: &ToolCall| call.function.as_ref().is_none_or(has_whole_arguments);
         let before = message.tool_calls.len();
         message.tool_calls.retain(is_whole);
@@ -29,7 +32,7 @@ pub(super) fn with_whole_calls(mut choice: Choice, report: &mut Report) -> Choic
         message.function_call = legacy.filter(has_whole_arguments);
         if message.tool_calls.len() < before || had_legacy && message.function_call.is_none() {
             let reason = "the token limit or a filter cut the arguments of a call";
-            report.add("/choices/0/message/tool_calls", Kind::Dropped, reason);
+            deltas.push(Delta::lost("/choices/0/message/tool_calls", Kind::Dropped, reason));
         }
     }
     let functions = message.tool_calls.iter_mut().filter_map(|call| call.function.as_mut());
@@ -38,7 +41,7 @@ pub(super) fn with_whole_calls(mut choice: Choice, report: &mut Report) -> Choic
         let Arguments { json, repair } = arguments::complete(text);
         if let Some(reason) = repair {
             let pointer = format!("/choices/0/message/tool_calls/{number}/function/arguments");
-            report.add(pointer, Kind::Repaired, reason);
+            deltas.push(Delta::lost(pointer, Kind::Repaired, reason));
         }
         function.arguments = Some(String::from(Box::<str>::from(json)));
     }

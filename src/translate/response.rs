@@ -16,7 +16,7 @@ use crate::translate::report::Report;
 pub fn response(body: &[u8], message_id: String, context: Context) -> Result<(Message, Report), Error> {
     let mut stream = Stream::new(message_id, context);
     let mut events = Vec::new();
-    if is_event_stream(body) {
+    if sse::is_event_stream(body) {
         let mut decoder = sse::Decoder::new(body.len());
         // An event cannot be longer than the body that holds it.
         let _ = decoder.push(body, |event| stream.push(&event, &mut events));
@@ -36,10 +36,4 @@ pub fn response(body: &[u8], message_id: String, context: Context) -> Result<(Me
     });
     message.usage.service_tier.clone_from(&stream.usage().service_tier);
     Ok((message, stream.report().clone()))
-}
-
-/// Whether a body is server-sent events, whatever its content type says.
-fn is_event_stream(body: &[u8]) -> bool {
-    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii_start();
-    [b"data:".as_slice(), b"event:", b":", b"id:", b"retry:"].iter().any(|field| body.starts_with(field))
 }

@@ -1,0 +1,201 @@
+//! Chunks to deltas: every irregularity of the alternatives and of what they say ends here (protocol.md §3.1, §4.4).
+
+use super::finish::finish_of;
+use super::think_tags::ThinkTags;
+use super::tool_calls::ToolCalls;
+use super::usage::usage_of;
+use crate::protocol::openai::chat::chunk::{AssistantMessage, Choice, Chunk, Content, ReasoningDetail};
+use crate::translate::context::Context;
+use crate::translate::delta::Delta;
+use crate::translate::report::Kind;
+
+/// What must be remembered from chunk to chunk.
+#[derive(Debug)]
+pub(super) struct Choices {
+    /// The upstream's name, for messages.
+    upstream: String,
+    calls: ToolCalls,
+    /// Only where the upstream writes its reasoning into the text.
+    think_tags: Option<ThinkTags>,
+    /// Something has been said, so that a whole message could only repeat it.
+    said: bool,
+    finished: bool,
+    /// Estimated input tokens, for upstreams that do not count them.
+    input_estimate: u64,
+    /// Reasons of losses that were reported; a stream would repeat them on every chunk.
+    reported: Vec<&'static str>,
+}
+
+impl Choices {
+    pub(super) fn new(context: &Context) -> Self {
+        let think_tags = context.think_tags.then(ThinkTags::default);
+        Self {
+            upstream: context.upstream.clone(),
+            calls: ToolCalls::default(),
+            think_tags,
+            said: false,
+            finished: false,
+            input_estimate: context.input_estimate,
+            reported: Vec::new(),
+        }
+    }
+
+    /// Reads one chunk that is no failure.
+    pub(super) fn read(&mut self, mut chunk: Chunk, deltas: &mut Vec<Delta>) {
+        if let Some(usage) = chunk.take_usage() {
+            let usage = usage_of(&usage, chunk.service_tier.as_deref(), self.input_estimate);
+            deltas.extend(usage.map(Delta::Usage));
+        }
+        for (position, choice) in (0..).zip(chunk.choices) {
+            if choice.index.unwrap_or(position) == 0 {
+                deltas.push(Delta::Start);
+                self.choice(choice, deltas);
+            } else {
+                self.lose("/choices", Kind::Dropped, "only the first alternative is answered", deltas);
+            }
+        }
+    }
+
+    /// The stream is over: says what was held back.
+    pub(super) fn flush(&mut self, deltas: &mut Vec<Delta>) {
+        if let Some(tags) = &mut self.think_tags {
+            tags.flush(deltas);
+        }
+        self.calls.flush(deltas);
+    }
+
+    fn choice(&mut self, choice: Choice, deltas: &mut Vec<Delta>) {
+        let before = deltas.len();
+        if let Some(delta) = choice.delta {
+            self.message(delta, Extent::Piece, deltas);
+        }
+        // Perplexity repeats the whole message so far beside every delta.
+        if let Some(message) = choice.message
+            && !self.said
+            && deltas.len() == before
+        {
+            self.message(message, Extent::Whole, deltas);
+        }
+        self.said |= deltas.len() > before;
+        if let Some(matched) = choice.stop_reason.or(choice.matched_stop) {
+            deltas.push(Delta::StopSequence(matched));
+        }
+        // Some servers say `tool_calls` and then `stop`: the first one counts. Others say `""` on every chunk.
+        if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty())
+            && !self.finished
+        {
+            self.finished = true;
+            deltas.push(Delta::Finish(finish_of(&reason, &self.upstream)));
+        }
+    }
+
+    fn message(&mut self, message: AssistantMessage, extent: Extent, deltas: &mut Vec<Delta>) {
+        if let Some(reasoning) = reasoning_of(&message) {
+            deltas.push(Delta::Reasoning(reasoning));
+        }
+        self.report_losses(&message, deltas);
+        match message.content {
+            Some(Content::Text(text)) => self.text(text, deltas),
+            Some(Content::Parts(parts)) => {
+                for part in parts {
+                    if let Some(thinking) = part.thinking {
+                        push_unless_empty(Delta::Reasoning, text_of(thinking), deltas);
+                    } else if let Some(text) = part.text {
+                        self.text(text, deltas);
+                    } else {
+                        let reason = "a part that is neither text nor thinking";
+                        self.lose("/choices/0/message/content", Kind::Dropped, reason, deltas);
+                    }
+                }
+            }
+            None => {}
+        }
+        if let Some(refusal) = message.refusal {
+            push_unless_empty(Delta::Refusal, refusal, deltas);
+        }
+        if let Some(transcript) = message.audio.and_then(|audio| audio.transcript) {
+            push_unless_empty(Delta::Text, transcript, deltas);
+        }
+        if let Some(tags) = &mut self.think_tags
+            && (!message.tool_calls.is_empty() || message.function_call.is_some())
+        {
+            // A tag does not go on behind a call.
+            tags.flush(deltas);
+        }
+        for call in message.tool_calls {
+            self.calls.read(call, extent, deltas);
+        }
+        if let Some(call) = message.function_call {
+            self.calls.read_legacy(call, deltas);
+        }
+    }
+
+    /// What an answer may hold and a message of Anthropic's cannot.
+    fn report_losses(&mut self, message: &AssistantMessage, deltas: &mut Vec<Delta>) {
+        let mut lose = |present: bool, member: &str, reason| {
+            if present {
+                self.lose(&format!("/choices/0/message/{member}"), Kind::Dropped, reason, deltas);
+            }
+        };
+        let opaque = |detail: &ReasoningDetail| detail.data.is_some() || detail.signature.is_some();
+        let is_opaque = message.reasoning_details.iter().any(opaque);
+        lose(is_opaque, "reasoning_details", "encrypted and signed reasoning is not kept for the next turn");
+        lose(!message.annotations.is_empty(), "annotations", "citations are not passed on");
+        lose(!message.images.is_empty(), "images", "an answer holds no images");
+        if let Some(audio) = &message.audio {
+            let (kind, reason) = match audio.transcript {
+                Some(_) => (Kind::Approximated, "only the transcript is kept"),
+                None => (Kind::Dropped, "an answer holds no sound"),
+            };
+            self.lose("/choices/0/message/audio", kind, reason, deltas);
+        }
+    }
+
+    /// Reports a loss, once.
+    fn lose(&mut self, pointer: &str, kind: Kind, reason: &'static str, deltas: &mut Vec<Delta>) {
+        if !self.reported.contains(&reason) {
+            self.reported.push(reason);
+            deltas.push(Delta::lost(pointer, kind, reason));
+        }
+    }
+
+    fn text(&mut self, text: String, deltas: &mut Vec<Delta>) {
+        match &mut self.think_tags {
+            Some(tags) => tags.push(&text, deltas),
+            None => push_unless_empty(Delta::Text, text, deltas),
+        }
+    }
+}
+
+/// Whether a message is whole or a piece of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    Whole,
+    Piece,
+}
+
+/// Exactly one source: servers repeat the same reasoning under several names.
+fn reasoning_of(message: &AssistantMessage) -> Option<String> {
+    let details: String = message
+        .reasoning_details
+        .iter()
+        .filter_map(|detail| detail.text.as_deref().or(detail.summary.as_deref()))
+        .collect();
+    let sources = [&message.reasoning_content, &message.reasoning, &message.thinking];
+    Some(details)
+        .filter(|text| !text.is_empty())
+        .or_else(|| sources.into_iter().flatten().find(|text| !text.is_empty()).cloned())
+}
+
+fn text_of(content: Content) -> String {
+    match content {
+        Content::Text(text) => text,
+        Content::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
+    }
+}
+
+fn push_unless_empty(delta: impl FnOnce(String) -> Delta, text: String, deltas: &mut Vec<Delta>) {
+    if !text.is_empty() {
+        deltas.push(delta(text));
+    }
+}
