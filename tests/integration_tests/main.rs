@@ -75,6 +75,9 @@ mod serve_logs;
 // The test vectors of the protocol, each by its number; CONFORMANCE.md.
 mod vectors;
 
+// Every field that the official SDK knows: carried, reported, refused or dealt with; none lost.
+mod field_walk;
+
 // What becomes of requests, answers, streams and errors, case by case, with everything that is lost?
 mod translate_golden;
 
