@@ -1,13 +1,14 @@
 //! Translation between dialects, without IO: no clock, no randomness, no environment.
 //!
-//! Pairs are named client-then-upstream; each is a folder with the same three parts. `request` and `error` translate
-//! directly, so that one file is a readable table. Answers pass a narrow waist: the *reader* of the upstream's dialect
-//! turns its irregular events, or a whole body, into `Delta`s; [`stream`] decides what they mean for the client, and
-//! the one `message_writer.rs` turns that into events; it alone opens and closes blocks. A whole answer
-//! ([`mod@response`]) is the fold of its stream.
+//! Pairs are named client-then-upstream; each is a folder with the same three parts. [`request()`] reads a request
+//! once for all dialects, and each dialect writes it down in a file that is a readable table; `error` translates
+//! directly. Answers pass a narrow waist: the *reader* of the upstream's dialect turns its irregular events, or a
+//! whole body, into `Delta`s; [`stream`] decides what they mean for the client, and the one `message_writer.rs` turns
+//! that into events; it alone opens and closes blocks. A whole answer ([`mod@response`]) is the fold of its stream.
 //!
-//! A further dialect is one folder (`request`, `error`, a reader with the verbs `event`, `whole` and `flush`), one
-//! variant of [`Dialect`] and one of `reader.rs`; stream and writer stay as they are.
+//! A further dialect is one folder (`request` with the verbs `form`, `write` and `pieces`, `error`, a reader with the
+//! verbs `event`, `whole` and `flush`), one variant of [`Dialect`], one of [`Body`] and one of `reader.rs`; stream and
+//! writer stay as they are.
 //!
 //! Loss rules: what cannot be carried over is refused with an error that names the member, or stands in the
 //! [`report::Report`]. Nothing is dropped without either.
@@ -29,6 +30,7 @@ pub mod messages_via_chat;
 pub mod quirks;
 mod reader;
 pub mod report;
+mod request;
 pub mod response;
 mod signature;
 mod stop_scan;
@@ -38,6 +40,7 @@ pub mod tool_ids;
 mod tool_names;
 
 pub use dialect::Dialect;
+pub use request::{Body, Piece, Translated, request};
 
 /// What a translation needs to know about the upstream and the call, beside the request.
 #[derive(Debug, Clone)]

@@ -90,6 +90,7 @@ Environment:
   LOG_FORMAT               text or json [default: text]
   ALLOWED_ORIGINS          web origins that may call, with commas between them [default: *]
   CORS_ENABLED             whether web pages may call at all [default: true]
+  ON_LOSSY                 what becomes of lossy requests: warn or refuse [default: warn]
   DEV_MODE                 log debug events of this program, never bodies [default: false]
   AIAPIPROXY_CONFIG        the configuration file
   NO_COLOR                 no colours";

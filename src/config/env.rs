@@ -33,7 +33,7 @@ pub struct Variable {
 }
 
 /// Every variable that holds a setting, in the order in which documentation lists them.
-pub const VARIABLES: [Variable; 17] = [
+pub const VARIABLES: [Variable; 18] = [
     known("OPENAI_API_KEY", "upstream.api_key", true),
     known("OPENAI_BASE_URL", "upstream.base_url", true),
     known("SERVER_HOST", "server.host", false),
@@ -50,6 +50,7 @@ pub const VARIABLES: [Variable; 17] = [
     known("ALLOWED_ORIGINS", "server.cors.allowed_origins", false),
     known("CORS_ENABLED", "server.cors.enabled", false),
     known("DEV_MODE", "log.dev_mode", false),
+    known("ON_LOSSY", "server.on_lossy", false),
     known(CONFIG_VARIABLE, "", false),
 ];
 

@@ -24,11 +24,12 @@ pub(super) use values::{Integer, Quantity, SecretText, TargetValue};
 
 /// Every key of the file, in the order of `config.example.toml`. Below `upstream.headers` and `models.map` the
 /// user chooses the names.
-pub(super) const KEYS: [&str; 71] = [
+pub(super) const KEYS: [&str; 72] = [
     "server.host",
     "server.port",
     "server.auth",
     "server.allowed_hosts",
+    "server.on_lossy",
     "server.cors.enabled",
     "server.cors.allowed_origins",
     "server.client_keys.id",
@@ -216,6 +217,7 @@ pub(super) struct ServerTable {
     pub(super) port: Option<Spanned<Integer>>,
     pub(super) auth: Option<Spanned<String>>,
     pub(super) allowed_hosts: Option<Spanned<Vec<String>>>,
+    pub(super) on_lossy: Option<Spanned<String>>,
     pub(super) cors: CorsTable,
     pub(super) client_keys: Vec<Spanned<ClientKeyTable>>,
 }

@@ -31,6 +31,18 @@ pub struct Server {
     pub allowed_hosts: Vec<String>,
     /// `auth = "none"` is allowed beyond loopback. Default false; only the flag `--allow-unauthenticated`.
     pub allow_unauthenticated: bool,
+    /// What becomes of a request that cannot be carried over whole. Default [`OnLossy::Warn`]; `ON_LOSSY`.
+    pub on_lossy: OnLossy,
+}
+
+/// What becomes of a request whose translation loses or changes more than hints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnLossy {
+    /// It is sent, and the answer's header `x-aiapiproxy-warning` names what was lost.
+    Warn,
+    /// It is refused before the upstream sees it, and so is a whole answer that cannot be told whole. A stream
+    /// has begun when a loss is found in it: that one is only logged.
+    Refuse,
 }
 
 /// How clients prove who they are.
@@ -75,6 +87,7 @@ impl Default for Server {
             cors: Cors { enabled: true, origins: Origins::Any },
             allowed_hosts: Vec::new(),
             allow_unauthenticated: false,
+            on_lossy: OnLossy::Warn,
         }
     }
 }
@@ -132,6 +145,16 @@ const AUTH: Kind<Auth> = Kind {
     names: &["keys", "passthrough", "none"],
 };
 
+const ON_LOSSY: Kind<OnLossy> = Kind {
+    expected: "\"warn\" or \"refuse\"",
+    read: |text| match text {
+        "warn" => Some(OnLossy::Warn),
+        "refuse" => Some(OnLossy::Refuse),
+        _ => None,
+    },
+    names: &["warn", "refuse"],
+};
+
 const ORIGINS: Kind<Origins> = Kind {
     expected: "\"*\", or a list of origins such as \"https://app.example\" without path",
     read: |text| origins(text.split(',')),
@@ -175,6 +198,11 @@ impl Server {
         let client_keys = layers.choose("server.client_keys", client_keys);
         let auth = layers.file(table.auth, "server.auth", &AUTH)?;
         let auth = layers.choose("server.auth", [auth]);
+        let on_lossy = [
+            layers.env("ON_LOSSY", "server.on_lossy", &ON_LOSSY)?,
+            layers.file(table.on_lossy, "server.on_lossy", &ON_LOSSY)?,
+        ];
+        let on_lossy = layers.choose("server.on_lossy", on_lossy).map_or(defaults.on_lossy, |it| it.value);
         let mut server = Self {
             host,
             port,
@@ -183,6 +211,7 @@ impl Server {
             cors: Cors { enabled: cors_enabled, origins: Origins::Any },
             allowed_hosts,
             allow_unauthenticated: flags.allow_unauthenticated,
+            on_lossy,
         };
         server.auth = server.settle_auth(auth, client_keys.as_ref())?;
         server.client_keys = client_keys.map(|it| it.value).unwrap_or_default();

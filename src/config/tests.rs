@@ -190,6 +190,22 @@ fn development_mode_changes_defaults_and_nothing_that_is_set() {
 }
 
 #[test]
+fn losses_are_told_unless_they_are_to_be_refused() {
+    use server::OnLossy::{Refuse, Warn};
+    let on_lossy = |file: &str, env: &[(&str, &str)]| {
+        Machine::new().env(&[KEY]).env(env).config(file).load().config.server.on_lossy
+    };
+    assert_eq!(on_lossy("", &[]), Warn);
+    assert_eq!(on_lossy("[server]\non_lossy = 'refuse'", &[]), Refuse);
+    assert_eq!(on_lossy("[server]\non_lossy = 'refuse'", &[("ON_LOSSY", "warn")]), Warn);
+    // A file in somebody else's repository must not loosen it.
+    let machine = Machine::new().env(&[KEY]).config("[server]\non_lossy = 'refuse'").dot_env("ON_LOSSY=warn");
+    assert_eq!(machine.load().config.server.on_lossy, Refuse);
+    let wrong = Machine::new().env(&[KEY, ("ON_LOSSY", "refused")]).error();
+    assert!(wrong.contains("refuse") && wrong.contains("ON_LOSSY"), "{wrong}");
+}
+
+#[test]
 fn the_configuration_file_is_found_in_order() {
     let port = |machine: &Machine| machine.load().config.server.port;
     let mut machine = Machine::new().env(&[KEY]).write("etc.toml", "[server]\nport = 1");

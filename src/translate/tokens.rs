@@ -3,7 +3,7 @@
 //! [`estimate`] costs next to nothing and stands in `message_start`; [`count`] uses the o200k tables and answers
 //! `count_tokens`. Both count what is sent to the upstream, not what the client sent.
 
-use crate::protocol::openai::chat::request::{Content, Message, Part, Request};
+use super::request::{Body, Piece};
 
 /// Tokens that the upstream's template adds to each message, and to begin the answer.
 const PER_MESSAGE: u64 = 4;
@@ -18,7 +18,7 @@ const PER_IMAGE: u64 = 1_600;
 const PDF_BYTES_PER_TOKEN: u64 = 20;
 
 /// A fast estimate of the input tokens: a fixed number of bytes per token. Deterministic.
-pub fn estimate(request: &Request) -> u64 {
+pub fn estimate(request: &Body) -> u64 {
     measure(request, &mut estimate_text)
 }
 
@@ -30,7 +30,7 @@ pub fn estimate_output(bytes: usize) -> u64 {
 
 /// A count of the input tokens by OpenAI's o200k tables. Takes some 100 ms on first use and milliseconds per
 /// 100 KB after: run it where it may block.
-pub fn count(request: &Request) -> u64 {
+pub fn count(request: &Body) -> u64 {
     let tables = tiktoken_rs::o200k_base_singleton();
     measure(request, &mut |text| pieces(text).map(|piece| length(tables.encode_ordinary(piece).len())).sum())
 }
@@ -57,46 +57,18 @@ fn estimate_text(text: &str) -> u64 {
 }
 
 /// Adds up a request, its texts by `text`.
-fn measure(request: &Request, text: &mut impl FnMut(&str) -> u64) -> u64 {
+fn measure(request: &Body, text: &mut impl FnMut(&str) -> u64) -> u64 {
     let mut total = PER_ANSWER;
-    for message in &request.messages {
-        total += PER_MESSAGE;
-        total += match message {
-            Message::System { content } | Message::Developer { content } | Message::User { content } => {
-                of_content(content, text)
-            }
-            Message::Tool { content, tool_call_id } => of_content(content, text) + text(tool_call_id),
-            Message::Assistant(message) => {
-                let texts = [&message.content, &message.reasoning_content, &message.reasoning];
-                let said: u64 = texts.into_iter().flatten().map(|said| text(said)).sum();
-                let calls = message.tool_calls.iter();
-                let calls = calls.map(|call| text(&call.function.name) + text(&call.function.arguments));
-                said + calls.sum::<u64>()
-            }
-        };
-    }
-    for tool in &request.tools {
-        total += PER_TOOL + text(&tool.function.name) + text(tool.function.parameters.get());
-        total += tool.function.description.as_deref().map_or(0, &mut *text);
-    }
-    if let Some(format) = &request.response_format {
-        total += text(format.json_schema.schema.get());
-    }
+    request.pieces(&mut |piece| {
+        total += match piece {
+            Piece::Message => PER_MESSAGE,
+            Piece::Tool => PER_TOOL,
+            Piece::Text(said) => text(said),
+            Piece::Image(_) => PER_IMAGE,
+            Piece::File(url) => length(url.len()) / PDF_BYTES_PER_TOKEN,
+        }
+    });
     total
-}
-
-fn of_content(content: &Content, text: &mut impl FnMut(&str) -> u64) -> u64 {
-    match content {
-        Content::Text(content) => text(content),
-        Content::Parts(parts) => parts
-            .iter()
-            .map(|part| match part {
-                Part::Text { text: content } => text(content),
-                Part::ImageUrl { .. } => PER_IMAGE,
-                Part::File { file } => length(file.file_data.len()) / PDF_BYTES_PER_TOKEN,
-            })
-            .sum(),
-    }
 }
 
 fn length(length: usize) -> u64 {
@@ -106,10 +78,11 @@ fn length(length: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::openai::chat::request::{Content, Message, Request};
 
-    fn request(text: &str) -> Request {
+    fn request(text: &str) -> Body {
         let content = Content::Text(text.to_owned());
-        Request { messages: vec![Message::User { content }], ..Request::default() }
+        Body::Chat(Request { messages: vec![Message::User { content }], ..Request::default() })
     }
 
     #[test]

@@ -72,6 +72,9 @@ mod serve_config;
 // `serve`: what it logs, and what it never logs.
 mod serve_logs;
 
+// The test vectors of the protocol, each by its number; CONFORMANCE.md.
+mod vectors;
+
 // What becomes of requests, answers, streams and errors, case by case, with everything that is lost?
 mod translate_golden;
 

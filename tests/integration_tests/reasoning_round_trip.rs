@@ -26,7 +26,7 @@ fn second_turn(display: &str, answered_by: &str, asked: &str) -> String {
             {{"role":"user","content":[{{"type":"tool_result","tool_use_id":"c1","content":"ok"}}]}}]}}"#
     );
     let translated = request(Request::parse(second.as_bytes()).unwrap(), &options(asked)).unwrap();
-    serde_json::to_string(&translated.body.messages).unwrap()
+    serde_json::to_string(&translated.body).unwrap()
 }
 
 fn options(upstream: &str) -> Options {
@@ -84,7 +84,7 @@ fn what_gemini_sends_with_a_call_comes_back_with_it() {
             {{"role":"user","content":[{results}]}}]}}"#
     );
     let translated = request(Request::parse(second.as_bytes()).unwrap(), &options).unwrap();
-    let seen = serde_json::to_string(&translated.body.messages).unwrap();
+    let seen = serde_json::to_string(&translated.body).unwrap();
     let call = r#""id":"c1","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"QUJD=="}}}"#;
     assert!(seen.contains(call), "{seen}");
     assert_eq!(seen.matches("extra_content").count(), 1);
@@ -106,7 +106,7 @@ fn reasoning_beyond_the_budget_of_a_request_is_dropped_and_reported() {
             {{"role":"assistant","content":[{blocks},{{"type":"text","text":"a"}}]}},{{"role":"user","content":"go"}}]}}"#
     );
     let translated = request(Request::parse(many.as_bytes()).unwrap(), &options("deepseek")).unwrap();
-    let seen = serde_json::to_string(&translated.body.messages).unwrap();
+    let seen = serde_json::to_string(&translated.body).unwrap();
     assert!((8_000_000..10_000_000).contains(&seen.len()), "{}", seen.len());
     assert!(translated.report.is_lossy(), "{:?}", translated.report);
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 mod answers;
 mod content;
 mod doors;
+mod losses;
 
 fn hello() -> Exchange {
     Exchange::new().expect_method("POST").expect_path(CHAT).json(completion("Hello"))

@@ -13,6 +13,7 @@ from anthropic import Anthropic, AsyncAnthropic, beta_tool
 from checks import check, done, equal
 
 BASE_URL = sys.argv[1]
+SDK = f"python {anthropic.__version__}"
 MODEL = "claude-sonnet-5-5"
 HELLO = [{"role": "user", "content": "Say hello."}]
 USE_A_TOOL = [{"role": "user", "content": "Please use a tool."}]
@@ -34,7 +35,7 @@ def text_of(message):
     return "".join(block.text for block in message.content if block.type == "text")
 
 
-@check("python create: a whole message, with usage and a request id")
+@check(f"{SDK} create: a whole message, with usage and a request id")
 def _():
     message = client.messages.create(model=MODEL, max_tokens=200, messages=HELLO)
     equal((message.type, message.role, message.model, message.stop_reason), ("message", "assistant", MODEL, "end_turn"))
@@ -43,7 +44,7 @@ def _():
     assert message.usage.input_tokens > 0 and message.usage.output_tokens > 0, message.usage
 
 
-@check("python create: system prompt, several turns, other way of sending the key")
+@check(f"{SDK} create: system prompt, several turns, other way of sending the key")
 def _():
     with_token = Anthropic(base_url=BASE_URL, auth_token="test-client-key", api_key=None, max_retries=0, timeout=30)
     message = with_token.messages.create(
@@ -55,7 +56,7 @@ def _():
     assert text_of(message), "no text"
 
 
-@check("python stream: many pieces, the same answer as in one piece")
+@check(f"{SDK} stream: many pieces, the same answer as in one piece")
 def _():
     whole = client.messages.create(model=MODEL, max_tokens=200, messages=HELLO)
     with client.messages.stream(model=MODEL, max_tokens=200, messages=HELLO) as stream:
@@ -67,14 +68,14 @@ def _():
     assert message.usage.output_tokens > 0, message.usage
 
 
-@check("python stream: the raw events are in order")
+@check(f"{SDK} stream: the raw events are in order")
 def _():
     kinds = [event.type for event in client.messages.create(model=MODEL, max_tokens=200, messages=HELLO, stream=True)]
     equal(kinds[0], "message_start")
     equal(kinds[-3:], ["content_block_stop", "message_delta", "message_stop"])
 
 
-@check("python tools: a call whose input fits the schema, and text after its result")
+@check(f"{SDK} tools: a call whose input fits the schema, and text after its result")
 def _():
     call = client.messages.create(model=MODEL, max_tokens=200, tools=[ADD], messages=USE_A_TOOL)
     equal(call.stop_reason, "tool_use")
@@ -87,7 +88,7 @@ def _():
     assert text_of(answer), "no text"
 
 
-@check("python tools: the streamed call is the same call")
+@check(f"{SDK} tools: the streamed call is the same call")
 def _():
     with client.messages.stream(model=MODEL, max_tokens=200, tools=[ADD], messages=USE_A_TOOL) as stream:
         message = stream.get_final_message()
@@ -95,7 +96,7 @@ def _():
     equal((message.stop_reason, tool.name, sorted(tool.input)), ("tool_use", "add", ["a", "b"]))
 
 
-@check("python tool runner: calls the function and ends with text")
+@check(f"{SDK} tool runner: calls the function and ends with text")
 def _():
     calls = []
 
@@ -117,7 +118,7 @@ def _():
     assert text_of(message), "no text"
 
 
-@check("python threads: refused in the way that the tool runner understands")
+@check(f"{SDK} threads: refused in the way that the tool runner understands")
 def _():
     try:
         client.beta.messages.create(
@@ -134,14 +135,14 @@ def _():
         raise AssertionError("a thread was accepted")
 
 
-@check("python count_tokens: more text, more tokens")
+@check(f"{SDK} count_tokens: more text, more tokens")
 def _():
     short = client.messages.count_tokens(model=MODEL, messages=HELLO)
     long = client.messages.count_tokens(model=MODEL, messages=[{"role": "user", "content": "Say hello. " * 100}])
     assert 0 < short.input_tokens < long.input_tokens, f"{short.input_tokens}, {long.input_tokens}"
 
 
-@check("python models: each one that is listed can be retrieved")
+@check(f"{SDK} models: each one that is listed can be retrieved")
 def _():
     models = list(client.models.list())
     assert models, "no models"
@@ -149,7 +150,31 @@ def _():
         equal(client.models.retrieve(model.id).id, model.id)
 
 
-@check("python errors: an unknown model and a bad request are told apart")
+@check(f"{SDK} models: page by page, there and back, they are the same")
+def _():
+    ids = [model.id for model in client.models.list()]
+    assert len(ids) > 2, ids
+    for surface in (client.models, client.beta.models):
+        equal([model.id for model in surface.list(limit=2)], ids)
+        equal([model.id for model in surface.list(limit=1, after_id=ids[0])], ids[1:])
+        # The page before a model; the SDK goes on from there towards the first.
+        page = surface.list(limit=1, before_id=ids[-1])
+        equal([model.id for model in page.data], [ids[-2]])
+        equal(sorted(model.id for model in page), sorted(ids[:-1]))
+
+
+@check(f"{SDK} beta surfaces: create, stream and count_tokens answer the same")
+def _():
+    request = {"model": MODEL, "messages": HELLO, "betas": ["context-1m-2025-08-07", "never-heard-of-2099-01-01"]}
+    whole = client.beta.messages.create(max_tokens=200, **request)
+    with client.beta.messages.stream(max_tokens=200, **request) as stream:
+        message = stream.get_final_message()
+    equal((text_of(message), message.stop_reason), (text_of(whole), "end_turn"))
+    counted = client.beta.messages.count_tokens(**request)
+    equal(counted.input_tokens, client.messages.count_tokens(model=MODEL, messages=HELLO).input_tokens)
+
+
+@check(f"{SDK} errors: an unknown model and a bad request are told apart")
 def _():
     try:
         client.models.retrieve("no-such-model")
@@ -164,7 +189,7 @@ def _():
         equal(error.body["error"]["type"], "invalid_request_error")
 
 
-@check("python async: eight streams at once")
+@check(f"{SDK} async: eight streams at once")
 def _():
     async def one(asynchronous):
         async with asynchronous.messages.stream(model=MODEL, max_tokens=200, messages=HELLO) as stream:

@@ -11,8 +11,10 @@ const [baseURL, folder] = process.argv.slice(2);
 const require = createRequire(path.resolve(folder, "package.json"));
 const load = (name) => import(pathToFileURL(require.resolve(name)));
 const { default: Anthropic } = await load("@anthropic-ai/sdk");
+const { VERSION } = await load("@anthropic-ai/sdk/version");
 const { betaTool } = await load("@anthropic-ai/sdk/helpers/beta/json-schema");
 
+const sdk = `typescript ${VERSION}`;
 const model = "claude-sonnet-5-5";
 const max_tokens = 200;
 const hello = [{ role: "user", content: "Say hello." }];
@@ -41,14 +43,14 @@ async function check(what, body) {
   }
 }
 
-await check("typescript create: a whole message, with usage and a request id", async () => {
+await check(`${sdk} create: a whole message, with usage and a request id`, async () => {
   const message = await client.messages.create({ model, max_tokens, messages: hello });
   assert.deepEqual([message.type, message.role, message.model, message.stop_reason], ["message", "assistant", model, "end_turn"]);
   assert.ok(message.id && message._request_id && textOf(message));
   assert.ok(message.usage.input_tokens > 0 && message.usage.output_tokens > 0);
 });
 
-await check("typescript stream: many pieces, the same answer as in one piece", async () => {
+await check(`${sdk} stream: many pieces, the same answer as in one piece`, async () => {
   const whole = await client.messages.create({ model, max_tokens, messages: hello });
   const pieces = [];
   const blocks = [];
@@ -61,7 +63,7 @@ await check("typescript stream: many pieces, the same answer as in one piece", a
   assert.ok(message.usage.output_tokens > 0);
 });
 
-await check("typescript stream: the raw events are in order", async () => {
+await check(`${sdk} stream: the raw events are in order`, async () => {
   const kinds = [];
   for await (const event of await client.messages.create({ model, max_tokens, messages: hello, stream: true })) {
     kinds.push(event.type);
@@ -70,7 +72,7 @@ await check("typescript stream: the raw events are in order", async () => {
   assert.deepEqual(kinds.slice(-3), ["content_block_stop", "message_delta", "message_stop"]);
 });
 
-await check("typescript tools: a streamed call whose input fits the schema", async () => {
+await check(`${sdk} tools: a streamed call whose input fits the schema`, async () => {
   const snapshots = [];
   const stream = client.messages.stream({ model, max_tokens, tools: [add], messages: useATool });
   stream.on("inputJson", (_, snapshot) => snapshots.push(snapshot));
@@ -82,7 +84,7 @@ await check("typescript tools: a streamed call whose input fits the schema", asy
 });
 
 for (const stream of [false, true]) {
-  await check(`typescript tool runner${stream ? ", streaming" : ""}: calls the function and ends with text`, async () => {
+  await check(`${sdk} tool runner${stream ? ", streaming" : ""}: calls the function and ends with text`, async () => {
     const calls = [];
     const run = ({ a, b }) => (calls.push([a, b]), String(a + b));
     const tool = betaTool({ name: "add", description: add.description, inputSchema, run });
@@ -95,20 +97,47 @@ for (const stream of [false, true]) {
   });
 }
 
-await check("typescript count_tokens: more text, more tokens", async () => {
+await check(`${sdk} count_tokens: more text, more tokens`, async () => {
   const long = [{ role: "user", content: "Say hello. ".repeat(100) }];
   const [few, many] = await Promise.all([hello, long].map((messages) => client.messages.countTokens({ model, messages })));
   assert.ok(0 < few.input_tokens && few.input_tokens < many.input_tokens);
 });
 
-await check("typescript models: each one that is listed can be retrieved", async () => {
+await check(`${sdk} models: each one that is listed can be retrieved`, async () => {
   const ids = [];
   for await (const listed of client.models.list()) ids.push(listed.id);
   assert.ok(ids.length > 0);
   for (const id of ids) assert.equal((await client.models.retrieve(id)).id, id);
 });
 
-await check("typescript errors: an unknown model and a bad request are told apart", async () => {
+await check(`${sdk} models: page by page, there and back, they are the same`, async () => {
+  const all = async (listed) => {
+    const ids = [];
+    for await (const listedModel of listed) ids.push(listedModel.id);
+    return ids;
+  };
+  const ids = await all(client.models.list());
+  assert.ok(ids.length > 2);
+  for (const surface of [client.models, client.beta.models]) {
+    assert.deepEqual(await all(surface.list({ limit: 2 })), ids);
+    assert.deepEqual(await all(surface.list({ limit: 1, after_id: ids[0] })), ids.slice(1));
+    // The page before a model; the SDK goes on from there towards the first.
+    const page = await surface.list({ limit: 1, before_id: ids.at(-1) });
+    assert.deepEqual(page.data.map((listedModel) => listedModel.id), [ids.at(-2)]);
+    assert.deepEqual((await all(page)).sort(), ids.slice(0, -1).sort());
+  }
+});
+
+await check(`${sdk} beta surfaces: create, stream and countTokens answer the same`, async () => {
+  const request = { model, messages: hello, betas: ["context-1m-2025-08-07", "never-heard-of-2099-01-01"] };
+  const whole = await client.beta.messages.create({ ...request, max_tokens });
+  const message = await client.beta.messages.stream({ ...request, max_tokens }).finalMessage();
+  assert.deepEqual([textOf(message), message.stop_reason], [textOf(whole), "end_turn"]);
+  const counted = await client.beta.messages.countTokens(request);
+  assert.equal(counted.input_tokens, (await client.messages.countTokens({ model, messages: hello })).input_tokens);
+});
+
+await check(`${sdk} errors: an unknown model and a bad request are told apart`, async () => {
   await assert.rejects(client.models.retrieve("no-such-model"), (error) => {
     assert.ok(error instanceof Anthropic.NotFoundError && error.requestID);
     assert.equal(error.error.error.type, "not_found_error");
@@ -118,7 +147,7 @@ await check("typescript errors: an unknown model and a bad request are told apar
   await assert.rejects(client.messages.create({ model, max_tokens, messages: nobody }), Anthropic.BadRequestError);
 });
 
-await check("typescript abort: a stream can be left in the middle", async () => {
+await check(`${sdk} abort: a stream can be left in the middle`, async () => {
   const stream = client.messages.stream({ model, max_tokens, messages: hello });
   stream.on("text", () => stream.abort());
   await assert.rejects(stream.finalMessage(), Anthropic.APIUserAbortError);

@@ -19,6 +19,7 @@ use crate::{
     secret::mask_keys,
     sse,
     translate::{
+        self,
         message_explode::explode,
         messages_via_chat::{self, UpstreamAnswer},
         report::Report,
@@ -105,7 +106,7 @@ pub(super) fn convert(
 fn request(document: &[u8], name: &str, settings: &Settings) -> Result<Converted, Failure> {
     let parsed = Request::parse(document).map_err(|error| refused(name, &error))?;
     let options = settings.options(&parsed.request.model);
-    let translated = messages_via_chat::request(parsed, &options).map_err(|error| refused(name, &error))?;
+    let translated = translate::request(parsed, &options).map_err(|error| refused(name, &error))?;
     Ok(Converted { text: Text::Json(json(&translated.body)?), report: translated.report })
 }
 

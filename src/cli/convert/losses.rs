@@ -13,7 +13,7 @@ use super::bad_data;
 use crate::{
     cli::exit::{Exit, Failure},
     cli::output,
-    translate::report::{Kind, Loss, Report},
+    translate::report::{Loss, Report},
 };
 
 /// What becomes of losses.
@@ -76,15 +76,12 @@ impl Losses {
         if !self.strict || !report.is_lossy() {
             return None;
         }
-        let lost = || report.entries().iter().filter(|loss| loss.kind != Kind::Ignored);
-        let things = match lost().count() {
+        let things = match report.loss_count() {
             1 => "one thing".to_owned(),
             count => format!("{count} things"),
         };
-        let mut failure = bad_data(format!("--strict: the conversion would lose or change {things}"));
-        if let Some(first) = lost().next() {
-            failure = failure.why(first.to_string());
-        }
+        let failure = bad_data(format!("--strict: the conversion would lose or change {things}"));
+        let failure = failure.why(report.refusal());
         Some(failure.mend("--report lists all of it; without --strict it is converted nevertheless"))
     }
 
@@ -102,6 +99,7 @@ impl Losses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::translate::report::Kind;
 
     #[test]
     fn strict_refuses_losses_but_not_hints() {

@@ -11,9 +11,8 @@ use crate::{
     protocol::anthropic::{error::Error, request::Request},
     secret::mask_keys,
     translate::{
-        Options, StopSequences,
+        self, Options, StopSequences,
         context::Context,
-        messages_via_chat,
         quirks::{Preset, Quirks},
     },
 };
@@ -63,7 +62,7 @@ impl Settings {
             let in_file = |error: Error| refused(&path.display().to_string(), &error);
             let parsed = Request::parse(&body).map_err(in_file)?;
             let options = settings.options(&parsed.request.model);
-            settings.context = Some(messages_via_chat::request(parsed, &options).map_err(in_file)?.context);
+            settings.context = Some(translate::request(parsed, &options).map_err(in_file)?.context);
         }
         Ok(settings)
     }

@@ -12,7 +12,7 @@ use super::messages::{options, parse};
 use crate::{
     protocol::anthropic::error::Error,
     server::{error::ApiError, limits, request_log::Log, state::Shared},
-    translate::{messages_via_chat, tokens},
+    translate::{self, tokens},
 };
 
 /// The answer; it has no other member.
@@ -36,7 +36,7 @@ pub(crate) async fn count(
         let mut parsed = parse(&shared, &log, &body)?;
         parsed.request.max_tokens = Some(1);
         let options = options(&shared, &log, &parsed.request.model, None);
-        let translated = messages_via_chat::request(parsed, &options)?;
+        let translated = translate::request(parsed, &options)?;
         drop(slot);
         Ok(tokens::count(&translated.body))
     });

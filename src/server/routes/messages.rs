@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue};
 
 pub(super) use self::prepare::{options, parse};
 use self::{
-    answer::{local_answer, translate_back},
+    answer::{local_answer, translate_back, warning},
     prepare::{Prepared, prepare},
 };
 use crate::{
@@ -55,10 +55,7 @@ async fn exchange(
     let (head, body) = request.into_parts();
     let body = limits::read_body(&head.headers, body, &shared.config.limits, log).await?;
     let prepared = prepare(shared, log, &head.headers, body).await?;
-    let mut headers = HeaderMap::new();
-    if let Some(warning) = prepared.report.header().and_then(|names| HeaderValue::try_from(names).ok()) {
-        headers.insert("x-aiapiproxy-warning", warning);
-    }
+    let mut headers: HeaderMap = warning(&prepared.report).into_iter().collect();
     if prepared.answer_locally {
         let mut response = local_answer(&prepared);
         response.headers_mut().extend(headers);
@@ -70,7 +67,9 @@ async fn exchange(
     }
     let told = translate_back(shared, log, caller, prepared, answer, slot).await;
     let mut response = told.unwrap_or_else(ApiError::into_response);
-    response.headers_mut().extend(headers);
+    // What the answer's translation says of losses says those of the request too.
+    headers.extend(std::mem::take(response.headers_mut()));
+    *response.headers_mut() = headers;
     Ok(response)
 }
 

@@ -3,8 +3,8 @@
 
 use super::{config, object_text, options};
 use aiapiproxy::protocol::anthropic::request::Request;
-use aiapiproxy::translate::messages_via_chat::request;
 use aiapiproxy::translate::quirks::Preset;
+use aiapiproxy::translate::{Body, request};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -103,9 +103,15 @@ fn upstream_messages(turns: &[Turn], preset: Preset) -> String {
     let messages = messages(turns).join(",");
     let body = format!(r#"{{"model":"m","max_tokens":1,"system":"Lead.","messages":[{messages}]}}"#);
     let parsed = Request::parse(body.as_bytes()).unwrap();
-    let chat = request(parsed, &options(preset)).unwrap_or_else(|error| panic!("{error}: {body}")).body;
-    let text = serde_json::to_string(&chat.messages).unwrap();
+    let translated = request(parsed, &options(preset)).unwrap_or_else(|error| panic!("{error}: {body}"));
+    let text = conversation(&translated.body);
     text.strip_suffix(']').unwrap().to_owned()
+}
+
+fn conversation(body: &Body) -> String {
+    match body {
+        Body::Chat(chat) => serde_json::to_string(&chat.messages).unwrap(),
+    }
 }
 
 proptest! {
@@ -134,8 +140,7 @@ fn a_cleared_system_message_breaks_the_prefix() {
         )
     };
     let translated = |body: &str| {
-        let chat = request(Request::parse(body.as_bytes()).unwrap(), &options(Preset::Groq)).unwrap().body;
-        serde_json::to_string(&chat.messages).unwrap()
+        conversation(&request(Request::parse(body.as_bytes()).unwrap(), &options(Preset::Groq)).unwrap().body)
     };
     let older = translated(&body(""));
     let newer = translated(&body(r#",{"role":"assistant","content":"b"},{"role":"user","content":"c"}"#));

@@ -6,12 +6,13 @@ use axum::{
     body::Body,
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderName, header};
+use http::{HeaderName, HeaderValue, header};
 
 use super::prepare::Prepared;
 use crate::{
+    config::server::OnLossy,
     protocol::anthropic::{
-        error::Error,
+        error::{Error, ErrorKind},
         response::{Message, StopReason, Usage},
     },
     secret,
@@ -27,6 +28,7 @@ use crate::{
     translate::{
         message_explode::explode,
         messages_via_chat::{self, UpstreamAnswer},
+        report::Report,
         response::response,
         stream::Stream,
     },
@@ -52,14 +54,40 @@ pub(super) async fn translate_back(
     }
     let limits = &shared.config.limits;
     let body = answer.body.collect(limits.max_response_size, limits.stream_idle_timeout).await?;
-    let (message, report) = response(&body, secret::message_id(), prepared.context)
+    let Prepared { context, report: mut lost, .. } = prepared;
+    let (message, report) = response(&body, secret::message_id(), context)
         .map_err(|error| ApiError::upstream(mask.error(error)))?;
     log.note(|notes| {
         notes.usage = Some(message.usage.clone());
         notes.stop_reason = message.stop_reason.as_ref().map(|reason| reason.as_str().to_owned());
         notes.add_lossy(&report);
     });
-    Ok(json(&message))
+    refuse_losses(shared, &report)?;
+    // The headers have not gone yet, so they name what was lost on both ways.
+    lost.extend(report);
+    let mut response = json(&message);
+    response.headers_mut().extend(warning(&lost));
+    Ok(response)
+}
+
+/// The header that names what was lost, if anything was.
+pub(super) fn warning(report: &Report) -> Option<(HeaderName, HeaderValue)> {
+    let names = HeaderValue::try_from(report.header()?).ok()?;
+    Some((HeaderName::from_static("x-aiapiproxy-warning"), names))
+}
+
+/// `on_lossy = "refuse"`: an answer that cannot be told whole is none. Asking again would cost the same tokens
+/// for the same answer.
+fn refuse_losses(shared: &Shared, answer: &Report) -> Result<(), ApiError> {
+    if shared.config.server.on_lossy == OnLossy::Warn || !answer.is_lossy() {
+        return Ok(());
+    }
+    let message = format!(
+        "the gateway is told to refuse answers of {} that it cannot tell in full (ON_LOSSY): {}",
+        shared.config.upstream.name,
+        answer.refusal()
+    );
+    Err(ApiError::upstream(Error::new(ErrorKind::Api, message).with_status(502).with_retry(false)))
 }
 
 /// Translates an answer that is none. Of a long one the beginning says enough.

@@ -6,13 +6,14 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::{
+    config::server::OnLossy,
     models::Resolution,
     protocol::anthropic::{
         error::{Error, ErrorKind},
         request::{Parsed, Request},
     },
     server::{request_log::Log, state::Shared},
-    translate::{Options, context::Context, messages_via_chat, quirks::needs_responses, report::Report},
+    translate::{self, Options, context::Context, quirks::needs_responses, report::Report},
 };
 
 /// What is sent to the upstream, and what its answer's translation needs.
@@ -58,17 +59,29 @@ fn translate(shared: &Shared, log: &Log, session: Option<String>, body: &[u8]) -
     }
     let options = options(shared, log, &parsed.request.model, session);
     refuse_useless_tools(&parsed.request, &options)?;
-    let translated = messages_via_chat::request(parsed, &options)?;
+    let translated = translate::request(parsed, &options)?;
     let report = translated.report;
     for loss in report.entries() {
         tracing::debug!(request.id = log.id(), pointer = loss.pointer, kind = ?loss.kind, reason = &*loss.reason, "lost in translation");
     }
     log.note(|notes| notes.add_lossy(&report));
+    refuse_losses(shared.config.server.on_lossy, &options.upstream, &report)?;
     let body = serde_json::to_vec(&translated.body).map_err(|error| {
         Error::new(ErrorKind::Api, format!("the translated request cannot be written: {error}"))
     })?;
     let model = options.model;
     Ok(Prepared { model, stream, answer_locally, body: body.into(), context: translated.context, report })
+}
+
+/// `on_lossy = "refuse"`: what cannot be carried over whole is not sent.
+fn refuse_losses(on_lossy: OnLossy, upstream: &str, report: &Report) -> Result<(), Error> {
+    if on_lossy == OnLossy::Warn || !report.is_lossy() {
+        return Ok(());
+    }
+    Err(Error::invalid_request(format!(
+        "the gateway is told to refuse what {upstream} cannot be told in full (ON_LOSSY): {}",
+        report.refusal()
+    )))
 }
 
 /// Reads a request, and notes whose it is.

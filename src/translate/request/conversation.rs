@@ -1,31 +1,60 @@
 //! The conversation: whose turn it is, and what is emitted in which order (protocol.md §2.2).
 //!
-//! Chat completions demand that the results of an assistant's calls follow it at once, in messages of their own.
-//! So everything between two assistant messages is one turn, emitted as: results in the order of the calls, then
+//! Upstreams demand that the results of an assistant's calls follow it at once. So everything between two assistant messages is one turn, emitted as: results in the order of the calls, then
 //! what the user and the system said, in its order.
 
 mod assistant;
 mod tool_results;
 
-use super::blocks::{Place, text_part};
+use super::blocks::Place;
 use super::system::{append, reminder};
-use super::{Translation, report_unknown};
+use super::{Part, Translation, report_unknown};
 use crate::protocol::anthropic::block::{BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::{Message, Role};
-use crate::protocol::openai::chat::request::{self as chat, Content as ChatContent, Part};
 use crate::translate::quirks::SystemMode;
 use crate::translate::report::Kind;
 use std::collections::HashSet;
 use std::mem;
 use tool_results::{Calls, UpstreamIds};
 
+pub(crate) use assistant::{Call, Saying};
+
+/// A conversation in no dialect, in the order in which an upstream must hear it.
+#[derive(Debug, Default)]
+pub(crate) struct Transcript {
+    /// The system prompt: texts in front of everything.
+    pub(crate) leading: Vec<Part>,
+    /// What was said; never nothing.
+    pub(crate) items: Vec<Item>,
+    /// The last message is one of the assistant, which the upstream shall continue.
+    pub(crate) is_prefilled: bool,
+}
+
+/// One thing that was said.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// Instructions within the conversation: texts.
+    System(Vec<Part>),
+    /// What the person says; without parts only where the one message of the person is blank.
+    User(Vec<Part>),
+    /// What the model said in one message, in its order.
+    Assistant(Vec<Saying>),
+    /// What a tool answered; without parts if nothing.
+    Result {
+        /// The upstream's id of the call.
+        call_id: String,
+        /// Texts alone are one text.
+        parts: Vec<Part>,
+    },
+}
+
 /// The conversation as far as it is translated.
 #[derive(Default)]
 struct Conversation {
     /// The system prompt, growing only with `hoist`, and in front of the first message.
     leading: Vec<Part>,
-    messages: Vec<chat::Message>,
+    items: Vec<Item>,
     /// Calls of the last assistant message.
     calls: Calls,
     /// What has been said since.
@@ -33,6 +62,7 @@ struct Conversation {
     ids: UpstreamIds,
     /// A user message was left out because it was blank.
     blank_user: bool,
+    is_prefilled: bool,
 }
 
 /// What was said between two assistant messages, beside tool results.
@@ -49,7 +79,7 @@ impl Conversation {
     fn is_in_assistant(&self) -> bool {
         self.turn.0.is_empty()
             && !self.calls.is_any_answered()
-            && matches!(self.messages.last(), Some(chat::Message::Assistant(_)))
+            && matches!(self.items.last(), Some(Item::Assistant(_)))
     }
 }
 
@@ -58,8 +88,7 @@ impl Translation<'_> {
         &mut self,
         system: Option<Content>,
         messages: Vec<Message>,
-        body: &mut chat::Request,
-    ) -> Result<(), Error> {
+    ) -> Result<Transcript, Error> {
         let mut conversation = Conversation::default();
         if let Some(system) = system {
             conversation.leading = self.system_texts(system)?;
@@ -81,7 +110,7 @@ impl Translation<'_> {
                     if !conversation.is_in_assistant() {
                         self.end_turn(&mut conversation)?;
                     }
-                    self.assistant(message.content, &place, index == last, &mut conversation, body)?;
+                    self.assistant(message.content, &place, index == last, &mut conversation)?;
                 }
                 Role::Other(role) => {
                     return Err(place
@@ -91,18 +120,15 @@ impl Translation<'_> {
             }
         }
         self.end_turn(&mut conversation)?;
-        body.messages = conversation.messages;
-        if body.messages.is_empty() && conversation.blank_user {
+        let Conversation { leading, mut items, is_prefilled, blank_user, .. } = conversation;
+        if items.is_empty() && blank_user {
             // The only message of the user stays, blank as it is: an upstream answers nothing without one.
-            body.messages.push(chat::Message::User { content: ChatContent::Text(String::new()) });
+            items.push(Item::User(Vec::new()));
         }
-        if !conversation.leading.is_empty() {
-            body.messages.insert(0, self.system_message(conversation.leading));
-        }
-        if body.messages.is_empty() {
+        if leading.is_empty() && items.is_empty() {
             return Err(Error::invalid_request("messages: text content must not be blank"));
         }
-        Ok(())
+        Ok(Transcript { leading, items, is_prefilled })
     }
 
     fn message_extras(&mut self, message: &Message, place: &Place) {
@@ -184,7 +210,7 @@ impl Translation<'_> {
             return Ok(());
         }
         let one_system = matches!(self.options.quirks.system_mode, SystemMode::Fold | SystemMode::Hoist);
-        let is_first = conversation.messages.is_empty() && conversation.turn.0.is_empty();
+        let is_first = conversation.items.is_empty() && conversation.turn.0.is_empty();
         if self.options.quirks.system_mode == SystemMode::Hoist || one_system && is_first {
             conversation.leading.append(&mut parts);
         } else {
@@ -195,8 +221,8 @@ impl Translation<'_> {
 
     /// Emits what has been said since the last assistant message.
     fn end_turn(&mut self, conversation: &mut Conversation) -> Result<(), Error> {
-        let Conversation { calls, messages, turn, .. } = conversation;
-        let media = mem::take(calls).emit(messages)?;
+        let Conversation { calls, items, turn, .. } = conversation;
+        let media = mem::take(calls).emit(items)?;
         let mut turn = mem::take(turn).0;
         if !media.is_empty() {
             match turn.first_mut() {
@@ -210,39 +236,30 @@ impl Translation<'_> {
             match said {
                 Said::User(mut parts) => {
                     prepend(&mem::take(&mut waiting), &mut parts);
-                    self.push_user(parts, messages);
+                    self.push_user(parts, items);
                 }
                 Said::System(parts) if self.options.quirks.system_mode == SystemMode::Fold => {
-                    match messages.last_mut() {
-                        Some(chat::Message::User { content } | chat::Message::Tool { content, .. }) => {
-                            append(reminder(parts), content);
+                    match items.last_mut() {
+                        Some(Item::User(before) | Item::Result { parts: before, .. }) => {
+                            append(reminder(parts), before);
                         }
                         _ => waiting.push(reminder(parts)),
                     }
                 }
-                Said::System(parts) => messages.push(self.system_message(parts)),
+                Said::System(parts) => items.push(Item::System(parts)),
             }
         }
         if !waiting.is_empty() {
-            messages.push(chat::Message::User { content: ChatContent::Text(waiting.join("\n\n")) });
+            items.push(Item::User(vec![Part::Text(waiting.join("\n\n"))]));
         }
         Ok(())
     }
 
-    fn push_user(&self, mut parts: Vec<Part>, messages: &mut Vec<chat::Message>) {
-        if self.options.quirks.merge_consecutive
-            && let Some(chat::Message::User { content }) = messages.last_mut()
-        {
-            let before = mem::replace(content, ChatContent::Parts(Vec::new()));
-            let mut merged = match before {
-                ChatContent::Text(text) => vec![text_part(text)],
-                ChatContent::Parts(parts) => parts,
-            };
-            merged.append(&mut parts);
-            *content = ChatContent::Parts(merged);
-            return;
+    fn push_user(&self, mut parts: Vec<Part>, items: &mut Vec<Item>) {
+        match items.last_mut() {
+            Some(Item::User(before)) if self.form.merge_users => before.append(&mut parts),
+            _ => items.push(Item::User(parts)),
         }
-        messages.push(chat::Message::User { content: lone_text(parts) });
     }
 }
 
@@ -265,22 +282,11 @@ fn prepend(texts: &[String], parts: &mut Vec<Part>) {
         return;
     }
     let mut text = texts.join("\n\n");
-    if let Some(Part::Text { text: first }) = parts.first_mut() {
+    if let Some(Part::Text(first)) = parts.first_mut() {
         text.push_str("\n\n");
         first.insert_str(0, &text);
     } else {
-        parts.insert(0, text_part(text));
-    }
-}
-
-/// A lone text as a plain string, which every server takes.
-fn lone_text(mut parts: Vec<Part>) -> ChatContent {
-    match (parts.pop(), parts.is_empty()) {
-        (Some(Part::Text { text }), true) => ChatContent::Text(text),
-        (last, _) => {
-            parts.extend(last);
-            ChatContent::Parts(parts)
-        }
+        parts.insert(0, Part::Text(text));
     }
 }
 

@@ -4,9 +4,6 @@ use super::Translation;
 use super::blocks::Place;
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::{Request, Role, Thinking};
-use crate::protocol::openai::chat::request::{
-    ChatTemplateKwargs, Reasoning, Request as ChatRequest, ThinkingSwitch,
-};
 use crate::translate::quirks::{Quirks, ReasoningRequest, is_reasoning_model, lacks_effort_none};
 use crate::translate::report::Kind;
 
@@ -46,8 +43,21 @@ impl Wish {
     }
 }
 
+/// What the upstream is told; how, is the dialect's affair.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reasoning {
+    /// Whether to think; `None` leaves it to the upstream.
+    pub(crate) switch: Option<bool>,
+    /// With how much effort, in the upstream's words.
+    pub(crate) effort: Option<&'static str>,
+    /// Within how many tokens, where the upstream takes that.
+    pub(crate) budget_tokens: Option<u64>,
+    /// Thinking is not to be shown (`display: "omitted"`).
+    pub(crate) is_omitted: bool,
+}
+
 impl Translation<'_> {
-    pub(super) fn reasoning(&mut self, request: &Request, body: &mut ChatRequest) -> Result<(), Error> {
+    pub(super) fn reasoning(&mut self, request: &Request) -> Result<Reasoning, Error> {
         let wish = self.wish(request)?;
         let quirks = &self.options.quirks;
         // OpenAI's older models answer 400 to `reasoning_effort`; their documentation knows no exception.
@@ -55,35 +65,22 @@ impl Translation<'_> {
             if !matches!(wish, Wish::Unsaid | Wish::Off) {
                 self.report.add(wish.pointer(), Kind::Dropped, "the model does not reason");
             }
-            return Ok(());
+            return Ok(Reasoning::default());
         }
-        match quirks.reasoning_request {
-            ReasoningRequest::Effort => body.reasoning_effort = self.effort(&wish),
-            ReasoningRequest::ReasoningObject => body.reasoning = self.reasoning_object(&wish),
-            ReasoningRequest::ThinkingAndEffort => {
-                let kind = match wish {
-                    Wish::Unsaid => return Ok(()),
-                    Wish::Off => "disabled",
-                    Wish::On | Wish::Effort(_) | Wish::Budget(_) => "enabled",
-                };
-                body.thinking = Some(ThinkingSwitch { kind });
-                if wish != Wish::Off {
-                    body.reasoning_effort = self.effort(&wish);
-                }
+        let (effort, budget_tokens) = match (self.form.reasoning_request, &wish) {
+            (ReasoningRequest::ReasoningObject, Wish::Budget(tokens)) => (None, Some(*tokens)),
+            (ReasoningRequest::Effort, _) | (_, Wish::Effort(_) | Wish::Budget(_)) => {
+                (self.effort(&wish), None)
             }
-            ReasoningRequest::ChatTemplateKwargs => {
-                let enable_thinking = match wish {
-                    Wish::Unsaid => return Ok(()),
-                    Wish::Off => false,
-                    Wish::On | Wish::Effort(_) | Wish::Budget(_) => true,
-                };
-                body.chat_template_kwargs = Some(ChatTemplateKwargs { enable_thinking });
-                if enable_thinking {
-                    body.reasoning_effort = self.effort(&wish);
-                }
-            }
-        }
-        Ok(())
+            (_, Wish::Unsaid | Wish::Off | Wish::On) => (None, None),
+        };
+        let switch = match wish {
+            Wish::Unsaid => None,
+            Wish::Off => Some(false),
+            Wish::On | Wish::Effort(_) | Wish::Budget(_) => Some(true),
+        };
+        let display = request.thinking.as_ref().and_then(|thinking| thinking.display.as_deref());
+        Ok(Reasoning { switch, effort, budget_tokens, is_omitted: display == Some("omitted") })
     }
 
     /// The last effort said wins over a budget; thinking that is switched off wins over any effort.
@@ -118,7 +115,7 @@ impl Translation<'_> {
     }
 
     /// The effort's name at the upstream.
-    fn effort(&mut self, wish: &Wish) -> Option<String> {
+    fn effort(&mut self, wish: &Wish) -> Option<&'static str> {
         let wanted = match wish {
             Wish::Unsaid | Wish::On => return None,
             Wish::Off => "none",
@@ -133,17 +130,7 @@ impl Translation<'_> {
             let reason = format!("`{wanted}` became `{nearest}`, the nearest the model has");
             self.report.add(wish.pointer(), Kind::Clamped, reason);
         }
-        Some(nearest.to_owned())
-    }
-
-    fn reasoning_object(&mut self, wish: &Wish) -> Option<Reasoning> {
-        Some(match *wish {
-            Wish::Unsaid => return None,
-            Wish::Off => Reasoning { enabled: Some(false), ..Reasoning::default() },
-            Wish::On => Reasoning { enabled: Some(true), ..Reasoning::default() },
-            Wish::Budget(tokens) => Reasoning { max_tokens: Some(tokens), ..Reasoning::default() },
-            Wish::Effort(_) => Reasoning { effort: self.effort(wish), ..Reasoning::default() },
-        })
+        Some(nearest)
     }
 }
 

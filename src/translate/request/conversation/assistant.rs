@@ -1,18 +1,46 @@
 //! What the model said: text, calls, reasoning of earlier turns, and what Anthropic's servers did for it
 //! (protocol.md §2.5).
 
-use super::super::Translation;
 use super::super::blocks::Place;
-use super::Conversation;
+use super::super::{ReasoningBack, Translation};
+use super::{Conversation, Item};
 use crate::protocol::anthropic::block::{Block, BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
-use crate::protocol::openai::chat::request as chat;
-use crate::translate::messages_via_chat::DIALECT;
-use crate::translate::quirks::{Prefill, ReasoningEcho};
+use crate::translate::quirks::Prefill;
 use crate::translate::report::Kind;
 use crate::translate::signature::Signature;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
+
+/// One thing the model said.
+#[derive(Debug)]
+pub(crate) enum Saying {
+    /// Text.
+    Text(String),
+    /// What it thought, as far as the upstream takes that back.
+    Thought(Thought),
+    /// A call of a tool.
+    Call(Call),
+}
+
+/// What the model thought.
+#[derive(Debug)]
+pub(crate) struct Thought {
+    pub(crate) text: String,
+}
+
+/// A call of a tool.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// The upstream's id of it.
+    pub(crate) id: String,
+    /// The upstream's name of the tool.
+    pub(crate) name: String,
+    /// A JSON object, as a text.
+    pub(crate) arguments: String,
+    /// What came with the call and must come back with it (Gemini).
+    pub(crate) extra: Option<Box<RawValue>>,
+}
 
 impl Translation<'_> {
     pub(super) fn assistant(
@@ -21,52 +49,40 @@ impl Translation<'_> {
         place: &Place,
         is_last: bool,
         conversation: &mut Conversation,
-        body: &mut chat::Request,
     ) -> Result<(), Error> {
         let place = place.child("content");
         let mut said = Assistant::default();
+        let calls_wait = !conversation.calls.is_empty();
         match content {
             None => return Err(place.refuse("missing field `content`")),
-            Some(Content::Text(text)) => said.text = text,
+            Some(Content::Text(text)) => said.push_text(text),
             Some(Content::Blocks(blocks)) => {
                 for (index, block) in blocks.into_iter().enumerate() {
                     self.assistant_block(block, &place.child(index), &mut said, conversation)?;
                 }
             }
         }
-        if is_last && said.tool_calls.is_empty() {
-            said.text.truncate(said.text.trim_end().len());
-            if !said.text.is_empty() {
-                self.prefill(&place, &mut said, body);
+        if is_last && !said.has_calls && said.trim_end() {
+            conversation.is_prefilled = true;
+            if self.form.prefill == Prefill::Appended {
+                let reason = "the upstream begins a new answer instead of continuing this one";
+                self.report.add(&place.0, Kind::Approximated, reason);
             }
         }
-        let message = self.assistant_message(said);
-        if message.content.is_none() && message.tool_calls.is_empty() {
+        if !said.has_text() && !said.has_calls {
             self.report.add(&place.0, Kind::Ignored, "an assistant message without text and calls");
-        } else {
-            self.push_assistant(message, &place, conversation);
+            return Ok(());
         }
+        if said.has_text() && calls_wait && matches!(conversation.items.last(), Some(Item::Assistant(_))) {
+            self.report_moved_text(&place);
+        }
+        conversation.items.push(Item::Assistant(said.sayings));
         Ok(())
     }
 
-    /// Consecutive assistant messages are one turn. They become one message where the upstream demands it, and
-    /// where calls wait: nothing may stand between calls and their results.
-    fn push_assistant(
-        &mut self,
-        message: chat::AssistantMessage,
-        place: &Place,
-        conversation: &mut Conversation,
-    ) {
-        let merge = self.options.quirks.merge_consecutive || has_calls(conversation.messages.last());
-        match conversation.messages.last_mut() {
-            Some(chat::Message::Assistant(before)) if merge => {
-                if !before.tool_calls.is_empty() && message.content.is_some() {
-                    let reason = "text after a tool call moves before it";
-                    self.report.add(&place.0, Kind::Approximated, reason);
-                }
-                merge_assistants(before, message);
-            }
-            _ => conversation.messages.push(chat::Message::Assistant(message)),
+    fn report_moved_text(&mut self, place: &Place) {
+        if !self.form.text_after_calls {
+            self.report.add(&place.0, Kind::Approximated, "text after a tool call moves before it");
         }
     }
 
@@ -84,11 +100,10 @@ impl Translation<'_> {
                     let reason = "the upstream knows no citations";
                     self.report.add(format!("{}/citations", place.0), Kind::Ignored, reason);
                 }
-                if !said.tool_calls.is_empty() && !text.trim().is_empty() {
-                    let reason = "text after a tool call moves before it";
-                    self.report.add(&place.0, Kind::Approximated, reason);
+                if said.has_calls && !text.trim().is_empty() {
+                    self.report_moved_text(place);
                 }
-                said.text.push_str(&text);
+                said.push_text(text);
             }
             BlockKind::Thinking { thinking, signature } => {
                 self.thinking(thinking, signature.as_deref(), place, said);
@@ -100,16 +115,15 @@ impl Translation<'_> {
                 if !input.get().starts_with('{') {
                     return Err(place.child("input").refuse("the input of a tool must be an object"));
                 }
-                let upstream_id = conversation.ids.next(&id, self.options.quirks.tool_ids);
-                said.tool_calls.push(chat::ToolCall {
+                let upstream_id = conversation.ids.next(&id, self.form.tool_ids);
+                let call = Call {
                     id: upstream_id.clone(),
-                    kind: "function",
-                    function: chat::FunctionCall {
-                        name: self.names.upstream_name(&name),
-                        arguments: String::from(Box::<str>::from(input)),
-                    },
-                    extra_content: said.extras.remove(&id),
-                });
+                    name: self.names.upstream_name(&name),
+                    arguments: String::from(Box::<str>::from(input)),
+                    extra: said.extras.remove(&id),
+                };
+                said.has_calls = true;
+                said.sayings.push(Saying::Call(call));
                 conversation.calls.add(id, upstream_id);
             }
             BlockKind::ServerToolUse { name, input } => {
@@ -127,7 +141,7 @@ impl Translation<'_> {
                 let block = Block { unknown: Vec::new(), ignored: Vec::new(), cache_control: None, ..block };
                 self.block(block, place, &mut parts)?;
                 if !parts.is_empty() {
-                    self.push_user(parts, &mut conversation.messages);
+                    self.push_user(parts, &mut conversation.items);
                 }
             }
             BlockKind::Marker => self.report.add(&place.0, Kind::Ignored, "a marker without content"),
@@ -151,7 +165,8 @@ impl Translation<'_> {
         if let Some(signature) = signature.filter(|signature| !signature.is_empty()) {
             let upstream = &self.options.upstream;
             let decoded = Signature::decode(signature, &mut self.inflate_budget);
-            let Some(signature) = decoded.filter(|it| it.is_for(DIALECT, upstream)) else {
+            let Some(signature) = decoded.filter(|it| it.is_for(self.options.dialect.name(), upstream))
+            else {
                 let (kind, reason) = if self.inflate_budget == 0 {
                     (Kind::Dropped, "the signatures of the request hold more reasoning than is taken back")
                 } else {
@@ -165,45 +180,14 @@ impl Translation<'_> {
                 thinking = signature.text.unwrap_or_default();
             }
         }
-        if self.options.quirks.reasoning_echo != ReasoningEcho::Drop {
-            said.reasoning.push_str(&thinking);
-        } else if !thinking.is_empty() {
-            self.report.add(&place.0, Kind::Ignored, "the upstream does not take reasoning back");
+        if thinking.is_empty() {
+            return;
         }
-    }
-
-    fn prefill(&mut self, place: &Place, said: &mut Assistant, body: &mut chat::Request) {
-        match self.options.quirks.prefill {
-            Prefill::Appended => {
-                let reason = "the upstream begins a new answer instead of continuing this one";
-                self.report.add(&place.0, Kind::Approximated, reason);
+        match self.form.reasoning_back {
+            ReasoningBack::Text => said.sayings.push(Saying::Thought(Thought { text: thinking })),
+            ReasoningBack::Nothing => {
+                self.report.add(&place.0, Kind::Ignored, "the upstream does not take reasoning back");
             }
-            Prefill::Continued => {}
-            Prefill::ContinueFinalMessage => {
-                body.continue_final_message = Some(true);
-                body.add_generation_prompt = Some(false);
-            }
-            Prefill::PrefixFlag => said.prefix = Some(true),
-        }
-    }
-
-    fn assistant_message(&self, said: Assistant) -> chat::AssistantMessage {
-        let reasoning = Some(said.reasoning).filter(|reasoning| !reasoning.is_empty());
-        let has_calls = !said.tool_calls.is_empty();
-        let (reasoning_content, reasoning) = match self.options.quirks.reasoning_echo {
-            ReasoningEcho::Drop => (None, None),
-            ReasoningEcho::ReasoningContent => (reasoning, None),
-            ReasoningEcho::ReasoningContentRequiredWithTools => {
-                (reasoning.or_else(|| has_calls.then(String::new)), None)
-            }
-            ReasoningEcho::Reasoning => (None, reasoning),
-        };
-        chat::AssistantMessage {
-            content: Some(said.text).filter(|text| !text.trim().is_empty()),
-            reasoning_content,
-            reasoning,
-            tool_calls: said.tool_calls,
-            prefix: said.prefix,
         }
     }
 }
@@ -211,43 +195,45 @@ impl Translation<'_> {
 /// What an assistant message says, gathered from its blocks.
 #[derive(Default)]
 struct Assistant {
-    text: String,
-    reasoning: String,
-    tool_calls: Vec<chat::ToolCall>,
+    sayings: Vec<Saying>,
+    has_calls: bool,
+    /// The text so far ends within a line.
+    is_within_line: bool,
     /// What came with calls that are still to come, by the client's id.
     extras: HashMap<String, Box<RawValue>>,
-    prefix: Option<bool>,
 }
 
 impl Assistant {
-    fn push_line(&mut self, line: &str) {
-        if !self.text.is_empty() && !self.text.ends_with('\n') {
-            self.text.push('\n');
+    fn push_text(&mut self, text: String) {
+        if text.is_empty() {
+            return;
         }
-        self.text.push_str(line);
-        self.text.push('\n');
+        self.is_within_line = !text.ends_with('\n');
+        match self.sayings.last_mut() {
+            Some(Saying::Text(before)) => before.push_str(&text),
+            _ => self.sayings.push(Saying::Text(text)),
+        }
     }
-}
 
-fn has_calls(message: Option<&chat::Message>) -> bool {
-    matches!(message, Some(chat::Message::Assistant(message)) if !message.tool_calls.is_empty())
-}
+    fn push_line(&mut self, line: &str) {
+        let before = if self.is_within_line { "\n" } else { "" };
+        self.push_text(format!("{before}{line}\n"));
+    }
 
-fn merge_assistants(before: &mut chat::AssistantMessage, more: chat::AssistantMessage) {
-    append(&mut before.content, more.content, "\n\n");
-    append(&mut before.reasoning_content, more.reasoning_content, "");
-    append(&mut before.reasoning, more.reasoning, "");
-    before.tool_calls.extend(more.tool_calls);
-    before.prefix = more.prefix;
-}
+    fn has_text(&self) -> bool {
+        self.sayings.iter().any(|saying| matches!(saying, Saying::Text(text) if !text.trim().is_empty()))
+    }
 
-fn append(before: &mut Option<String>, more: Option<String>, separator: &str) {
-    match (before, more) {
-        (Some(before), Some(more)) => {
-            before.push_str(separator);
-            before.push_str(&more);
+    /// Cuts the white space at the end of the text; returns whether any text is left.
+    fn trim_end(&mut self) -> bool {
+        for saying in self.sayings.iter_mut().rev() {
+            let Saying::Text(text) = saying else { continue };
+            text.truncate(text.trim_end().len());
+            if !text.is_empty() {
+                return true;
+            }
         }
-        (before, more) => *before = before.take().or(more),
+        false
     }
 }
 

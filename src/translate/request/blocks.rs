@@ -1,10 +1,9 @@
 //! Content blocks as parts: text, images, documents (protocol.md §2.4, §2.5).
 
-use super::{Translation, report_unknown};
+use super::{FileData, Part, Translation, joined_text, report_unknown};
 use crate::protocol::anthropic::block::{Block, BlockKind, Content, Source};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::ToolChange;
-use crate::protocol::openai::chat::request::{self as chat, Part};
 use crate::translate::report::Kind;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -100,7 +99,7 @@ impl Translation<'_> {
                 self.wrapped(&open, "</search_result>", content, place, parts)?;
             }
             BlockKind::ToolReference { tool_name } => {
-                parts.push(text_part(format!("Tool loaded: {tool_name}")));
+                parts.push(Part::Text(format!("Tool loaded: {tool_name}")));
             }
             BlockKind::Compaction { content, changes_tools } => {
                 if changes_tools {
@@ -148,7 +147,7 @@ impl Translation<'_> {
         if text.trim().is_empty() {
             self.report.add(&place.0, Kind::Ignored, "blank text");
         } else {
-            parts.push(text_part(text));
+            parts.push(Part::Text(text));
         }
     }
 
@@ -174,7 +173,7 @@ impl Translation<'_> {
             Source::Url(_) => return Err(place.refuse("an image's url must begin with http:// or https://")),
             other => return Err(refuse_source(&other, "image", place)),
         };
-        Ok(Part::ImageUrl { image_url: chat::ImageUrl { url } })
+        Ok(Part::Image { url })
     }
 
     fn document(
@@ -186,7 +185,7 @@ impl Translation<'_> {
         parts: &mut Vec<Part>,
     ) -> Result<(), Error> {
         let quirks = &self.options.quirks;
-        let file_data = match source {
+        let data = match source {
             Source::Text(text) => {
                 return self.text_document(Content::Text(text), title.as_deref(), context, place, parts);
             }
@@ -194,9 +193,9 @@ impl Translation<'_> {
                 return self.text_document(content, title.as_deref(), context, place, parts);
             }
             Source::Base64 { media_type, data } if media_type == "application/pdf" && quirks.files => {
-                format!("data:application/pdf;base64,{data}")
+                FileData::Inline(format!("data:application/pdf;base64,{data}"))
             }
-            Source::Url(url) if is_http(&url) && quirks.files && quirks.file_urls => url,
+            Source::Url(url) if is_http(&url) && quirks.files && self.form.file_urls => FileData::Url(url),
             Source::Base64 { media_type, .. } if media_type != "application/pdf" => {
                 return Err(place.refuse(format_args!("documents of type `{media_type}` are not supported")));
             }
@@ -210,7 +209,7 @@ impl Translation<'_> {
             self.report.add(format!("{}/context", place.0), Kind::Dropped, "a file part has no place for it");
         }
         let filename = title.unwrap_or_else(|| "document.pdf".to_owned());
-        parts.push(Part::File { file: chat::File { filename, file_data } });
+        parts.push(Part::File { filename, data });
         Ok(())
     }
 
@@ -243,34 +242,18 @@ impl Translation<'_> {
         parts: &mut Vec<Part>,
     ) -> Result<(), Error> {
         let mut inner = self.parts(content, &place.child("content"))?;
-        if inner.iter().all(|part| matches!(part, Part::Text { .. })) {
+        if inner.iter().all(Part::is_text) {
             let text = joined_text(inner, "\n");
-            parts.push(text_part(format!("{open}\n{text}\n{close}").trim_end().to_owned()));
+            parts.push(Part::Text(format!("{open}\n{text}\n{close}").trim_end().to_owned()));
         } else {
-            parts.push(text_part(open.to_owned()));
+            parts.push(Part::Text(open.to_owned()));
             parts.append(&mut inner);
             if !close.is_empty() {
-                parts.push(text_part(close.to_owned()));
+                parts.push(Part::Text(close.to_owned()));
             }
         }
         Ok(())
     }
-}
-
-pub(super) fn text_part(text: String) -> Part {
-    Part::Text { text }
-}
-
-/// The texts of the parts; other parts must have been taken out before.
-pub(super) fn joined_text(parts: Vec<Part>, separator: &str) -> String {
-    let texts: Vec<String> = parts
-        .into_iter()
-        .filter_map(|part| match part {
-            Part::Text { text } => Some(text),
-            Part::ImageUrl { .. } | Part::File { .. } => None,
-        })
-        .collect();
-    texts.join(separator)
 }
 
 fn refuse_source(source: &Source, block: &str, place: &Place) -> Error {

@@ -1,11 +1,9 @@
 //! System text: the leading one, and where texts in mid-conversation go (protocol.md §2.3).
 
-use super::Translation;
-use super::blocks::{Place, joined_text, text_part};
+use super::blocks::Place;
+use super::{Part, Translation, joined_text};
 use crate::protocol::anthropic::block::{Block, BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
-use crate::protocol::openai::chat::request::{Content as ChatContent, Message, Part};
-use crate::translate::quirks::SystemMode;
 use crate::translate::report::Kind;
 
 /// Begins a block that Claude Code puts first and that differs from conversation to conversation, which would
@@ -31,19 +29,6 @@ impl Translation<'_> {
         let parts = self.parts(content, place)?;
         only_texts(parts, place)
     }
-
-    /// A system message of these texts, in the role that the upstream wants.
-    pub(super) fn system_message(&self, parts: Vec<Part>) -> Message {
-        let content = if parts.len() > 1 && self.options.quirks.system_parts {
-            ChatContent::Parts(parts)
-        } else {
-            ChatContent::Text(joined_text(parts, "\n\n"))
-        };
-        match self.options.quirks.system_mode {
-            SystemMode::Developer => Message::Developer { content },
-            SystemMode::System | SystemMode::Fold | SystemMode::Hoist => Message::System { content },
-        }
-    }
 }
 
 /// A system text in the turn of a user, where templates take no system message but the first.
@@ -51,20 +36,19 @@ pub(super) fn reminder(parts: Vec<Part>) -> String {
     format!("<system-reminder>\n{}\n</system-reminder>", joined_text(parts, "\n\n"))
 }
 
-/// Appends a text to the content of a user's or a tool's message.
-pub(super) fn append(text: String, content: &mut ChatContent) {
-    match content {
-        ChatContent::Text(before) if before.is_empty() => *before = text,
-        ChatContent::Text(before) => {
+/// Appends a text to what a user said or a tool answered; a lone text stays one.
+pub(super) fn append(text: String, parts: &mut Vec<Part>) {
+    match parts.as_mut_slice() {
+        [Part::Text(before)] => {
             before.push_str("\n\n");
             before.push_str(&text);
         }
-        ChatContent::Parts(parts) => parts.push(text_part(text)),
+        _ => parts.push(Part::Text(text)),
     }
 }
 
 fn only_texts(parts: Vec<Part>, place: &Place) -> Result<Vec<Part>, Error> {
-    if parts.iter().any(|part| !matches!(part, Part::Text { .. })) {
+    if !parts.iter().all(Part::is_text) {
         return Err(place.refuse("system text holds nothing but text"));
     }
     Ok(parts)

@@ -1,11 +1,12 @@
 //! Tools: definitions, which of them are offered, and whether one must be used (protocol.md §2.9, §2.10).
 
+use super::client_tools::{CLIENT_TOOLS, ClientTool};
+use super::settings::Settings;
 use super::tool_changes::ToolChanges;
 use super::{Translation, report_unknown};
 use crate::protocol::anthropic::block::{Block, BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::{Message, Request, Tool, ToolChoice};
-use crate::protocol::openai::chat::request as chat;
 use crate::translate::json_object::raw;
 use crate::translate::json_schema;
 use crate::translate::report::Kind;
@@ -21,13 +22,38 @@ enum ToolKind {
     Client(&'static ClientTool),
     /// A tool that Anthropic's servers run.
     Server,
-    /// A tool whose calls need members that chat completions do not have.
+    /// A tool whose calls need members that no dialect of OpenAI has.
     Unsupported,
 }
 
+/// A function the model may call.
+#[derive(Debug)]
+pub(crate) struct Function {
+    /// Its name at the upstream.
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    /// The schema of its input.
+    pub(crate) parameters: Box<RawValue>,
+    /// Inputs must match the schema exactly.
+    pub(crate) strict: bool,
+}
+
+/// Whether and which function must be called.
+#[derive(Debug)]
+pub(crate) enum Choice {
+    /// As the model likes.
+    Auto,
+    /// None.
+    None,
+    /// At least one.
+    Required,
+    /// The one of that name.
+    Function(String),
+}
+
 impl Translation<'_> {
-    /// Fills in the tools; returns whether a single call must be enforced on the answer.
-    pub(super) fn tools(&mut self, request: &mut Request, body: &mut chat::Request) -> Result<bool, Error> {
+    /// Fills in the tools and the choice between them.
+    pub(super) fn tools(&mut self, request: &mut Request, settings: &mut Settings) -> Result<(), Error> {
         let mut tools = request.tools.take().unwrap_or_default();
         let mut changes = ToolChanges::take(&mut request.messages)?;
         // A tool that is defined anew takes the old one's place.
@@ -50,13 +76,13 @@ impl Translation<'_> {
                         "tools.{index}.name: `{name}` is defined twice"
                     )));
                 }
-                body.tools.push(tool);
+                settings.functions.push(tool);
             }
         }
-        self.tool_choice(choice, count, &names, body)
+        self.tool_choice(choice, count, &names, settings)
     }
 
-    fn tool(&mut self, index: usize, tool: Tool, offer: &Offer) -> Result<Option<chat::Tool>, Error> {
+    fn tool(&mut self, index: usize, tool: Tool, offer: &Offer) -> Result<Option<Function>, Error> {
         let pointer = format!("/tools/{index}");
         let kind = kind_of(&tool, index)?;
         match kind {
@@ -119,7 +145,7 @@ impl Translation<'_> {
         report_unknown(&tool.unknown, pointer, &mut self.report);
     }
 
-    fn function(&mut self, index: usize, tool: Tool) -> Result<chat::Tool, Error> {
+    fn function(&mut self, index: usize, tool: Tool) -> Result<Function, Error> {
         let pointer = format!("/tools/{index}");
         let Some(name) = tool.name.filter(|name| !name.is_empty()) else {
             return Err(Error::invalid_request(format!("tools.{index}.name: missing field `name`")));
@@ -138,14 +164,11 @@ impl Translation<'_> {
         if let Some(reason) = repaired.change {
             self.report.add(format!("{pointer}/input_schema"), Kind::Approximated, reason);
         }
-        Ok(chat::Tool {
-            kind: "function",
-            function: chat::Function {
-                name: self.names.upstream_name(&name),
-                description: tool.description,
-                parameters: repaired.schema,
-                strict: strict.then_some(true),
-            },
+        Ok(Function {
+            name: self.names.upstream_name(&name),
+            description: tool.description,
+            parameters: repaired.schema,
+            strict,
         })
     }
 
@@ -161,7 +184,7 @@ impl Translation<'_> {
         false
     }
 
-    fn client_tool(&mut self, tool: &Tool, known: &ClientTool, pointer: &str) -> chat::Tool {
+    fn client_tool(&mut self, tool: &Tool, known: &ClientTool, pointer: &str) -> Function {
         let reason = "Anthropic's own tool became a function with the same schema";
         self.report.add(pointer, Kind::Approximated, reason);
         let own = [
@@ -178,14 +201,11 @@ impl Translation<'_> {
             description = format!("{description} Views are cut after {max} characters.");
         }
         let name = tool.name.as_deref().unwrap_or(known.name);
-        chat::Tool {
-            kind: "function",
-            function: chat::Function {
-                name: self.names.upstream_name(name),
-                description: Some(description),
-                parameters: raw(known.schema.to_owned()),
-                strict: None,
-            },
+        Function {
+            name: self.names.upstream_name(name),
+            description: Some(description),
+            parameters: raw(known.schema.to_owned()),
+            strict: false,
         }
     }
 
@@ -194,13 +214,13 @@ impl Translation<'_> {
         choice: Option<ToolChoice>,
         count: usize,
         names: &HashSet<String>,
-        body: &mut chat::Request,
-    ) -> Result<bool, Error> {
-        let Some(choice) = choice else { return Ok(false) };
+        settings: &mut Settings,
+    ) -> Result<(), Error> {
+        let Some(choice) = choice else { return Ok(()) };
         let mapped = match choice.kind.as_str() {
-            "auto" => chat::ToolChoice::Mode("auto"),
-            "none" => chat::ToolChoice::Mode("none"),
-            "any" => chat::ToolChoice::Mode("required"),
+            "auto" => Choice::Auto,
+            "none" => Choice::None,
+            "any" => Choice::Required,
             "tool" => {
                 let name = choice.name.unwrap_or_default();
                 if !names.contains(&name) {
@@ -208,8 +228,7 @@ impl Translation<'_> {
                         "tool_choice.name: no tool `{name}` is offered"
                     )));
                 }
-                let function = chat::NamedFunction { name: self.names.upstream_name(&name) };
-                chat::ToolChoice::Function(chat::NamedTool { kind: "function", function })
+                Choice::Function(self.names.upstream_name(&name))
             }
             other => {
                 return Err(Error::invalid_request(format!(
@@ -217,31 +236,29 @@ impl Translation<'_> {
                 )));
             }
         };
-        if body.tools.is_empty() {
+        if settings.functions.is_empty() {
             // OpenAI refuses `tool_choice` without tools.
             return match choice.kind.as_str() {
                 "any" => {
                     Err(Error::invalid_request("tool_choice: a tool is demanded but none can be offered"))
                 }
                 // What the model may do without tools is the same without the choice.
-                _ if count == 0 => Ok(false),
+                _ if count == 0 => Ok(()),
                 "auto" | "none" => {
                     self.report.add("/tool_choice", Kind::Ignored, "no tool is left to choose");
-                    Ok(false)
+                    Ok(())
                 }
                 _ => {
                     self.report.add("/tool_choice", Kind::Dropped, "no tool is left to choose");
-                    Ok(false)
+                    Ok(())
                 }
             };
         }
-        body.tool_choice = Some(mapped);
-        let one = choice.disable_parallel_tool_use == Some(true) && choice.kind != "none";
-        if one && self.options.quirks.parallel_tool_calls {
-            body.parallel_tool_calls = Some(false);
-        }
+        settings.choice = Some(mapped);
         // Enforced on the answer too: servers that take the parameter do not always heed it.
-        Ok(one)
+        settings.one_tool_call = choice.disable_parallel_tool_use == Some(true) && choice.kind != "none";
+        settings.no_parallel_calls = settings.one_tool_call && self.options.quirks.parallel_tool_calls;
+        Ok(())
     }
 }
 
@@ -328,52 +345,5 @@ fn kind_of(tool: &Tool, index: usize) -> Result<ToolKind, Error> {
     match CLIENT_TOOLS.iter().find(|known| kind.starts_with(known.family)) {
         Some(known) => Ok(ToolKind::Client(known)),
         None => Err(Error::invalid_request(format!("tools.{index}.type: `{kind}` is unknown"))),
-    }
-}
-
-/// One of Anthropic's client tools: the model knows its schema by heart, other models must be told.
-#[derive(Debug, PartialEq, Eq)]
-struct ClientTool {
-    family: &'static str,
-    name: &'static str,
-    description: &'static str,
-    schema: &'static str,
-}
-
-/// Schemas as Anthropic's documentation describes the tools (read 2026-11-22).
-static CLIENT_TOOLS: [ClientTool; 3] = [
-    ClientTool {
-        family: "bash_",
-        name: "bash",
-        description: "Runs a command in a persistent bash session and returns its output.",
-        schema: r#"{"type":"object","properties":{"command":{"type":"string","description":"The command to run. Required unless the session is restarted."},"restart":{"type":"boolean","description":"Set to true to restart the session."}}}"#,
-    },
-    ClientTool {
-        family: "text_editor_",
-        name: "str_replace_based_edit_tool",
-        description: "Views, creates and edits text files.",
-        schema: r#"{"type":"object","properties":{"command":{"type":"string","enum":["view","create","str_replace","insert"],"description":"What to do."},"path":{"type":"string","description":"Absolute path of the file or directory."},"view_range":{"type":"array","items":{"type":"integer"},"description":"For view: first and last line, from 1; -1 is the end."},"file_text":{"type":"string","description":"For create: the content of the file."},"old_str":{"type":"string","description":"For str_replace: the text to replace, which must occur exactly once."},"new_str":{"type":"string","description":"For str_replace: the new text."},"insert_line":{"type":"integer","description":"For insert: the line after which to insert, 0 for the beginning."},"insert_text":{"type":"string","description":"For insert: the text to insert."}},"required":["command","path"]}"#,
-    },
-    ClientTool {
-        family: "memory_",
-        name: "memory",
-        description: "Reads and writes files under /memories, which last between conversations.",
-        schema: r#"{"type":"object","properties":{"command":{"type":"string","enum":["view","create","str_replace","insert","delete","rename"],"description":"What to do."},"path":{"type":"string","description":"Path of the file or directory under /memories."},"view_range":{"type":"array","items":{"type":"integer"},"description":"For view: first and last line."},"file_text":{"type":"string","description":"For create: the content of the file."},"old_str":{"type":"string","description":"For str_replace: the text to replace."},"new_str":{"type":"string","description":"For str_replace: the new text."},"insert_line":{"type":"integer","description":"For insert: the line after which to insert."},"insert_text":{"type":"string","description":"For insert: the text to insert."},"old_path":{"type":"string","description":"For rename: the old path."},"new_path":{"type":"string","description":"For rename: the new path."}},"required":["command"]}"#,
-    },
-];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::translate::json_object::Members;
-
-    #[test]
-    fn built_in_schemas_are_objects_with_properties() {
-        for tool in &CLIENT_TOOLS {
-            let schema: Box<RawValue> = RawValue::from_string(tool.schema.to_owned()).unwrap();
-            let members = Members::read(&schema).unwrap();
-            assert_eq!(members.get("type").unwrap().get(), "\"object\"");
-            assert!(Members::read(members.get("properties").unwrap()).is_some());
-        }
     }
 }

@@ -1,12 +1,11 @@
 //! Tool calls and their results: which result belongs to which call, under which id, in which order
 //! (protocol.md §2.2, §2.5, §2.12).
 
-use super::super::Translation;
-use super::super::blocks::{Place, joined_text, text_part};
-use super::Conversation;
+use super::super::blocks::Place;
+use super::super::{Part, Translation, joined_text};
+use super::{Conversation, Item};
 use crate::protocol::anthropic::block::{Block, BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
-use crate::protocol::openai::chat::request::{self as chat, Content as ChatContent, Part};
 use crate::translate::quirks::ToolIds;
 use crate::translate::report::Kind;
 use crate::translate::tool_ids;
@@ -37,8 +36,8 @@ struct SameId {
 
 /// The result of a call.
 pub(super) struct ToolResult {
-    content: ChatContent,
-    /// Images and files, which follow all results in a user message.
+    parts: Vec<Part>,
+    /// Images and files that follow all results in a user message.
     media: Vec<Part>,
 }
 
@@ -46,6 +45,10 @@ impl Calls {
     pub(super) fn add(&mut self, client_id: String, upstream_id: String) {
         self.by_id.entry(client_id.clone()).or_default().calls.push(self.calls.len());
         self.calls.push(Call { client_id, upstream_id, result: None });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
     }
 
     pub(super) fn is_any_answered(&self) -> bool {
@@ -71,7 +74,7 @@ impl Calls {
     }
 
     /// Emits the results in the order of the calls; returns what follows them in a user message.
-    pub(super) fn emit(self, messages: &mut Vec<chat::Message>) -> Result<Vec<Part>, Error> {
+    pub(super) fn emit(self, items: &mut Vec<Item>) -> Result<Vec<Part>, Error> {
         let without_result = self.calls.iter().filter(|call| call.result.is_none());
         let missing: Vec<&str> = without_result.map(|call| call.client_id.as_str()).collect();
         if !missing.is_empty() {
@@ -84,7 +87,7 @@ impl Calls {
         for call in self.calls {
             let Some(mut result) = call.result else { continue };
             media.append(&mut result.media);
-            messages.push(chat::Message::Tool { tool_call_id: call.upstream_id, content: result.content });
+            items.push(Item::Result { call_id: call.upstream_id, parts: result.parts });
         }
         Ok(media)
     }
@@ -151,38 +154,31 @@ impl Translation<'_> {
         if is_error {
             mark_as_error(&mut parts);
         }
-        let is_media = |part: &Part| !matches!(part, Part::Text { .. });
-        if self.options.quirks.tool_images && parts.iter().any(is_media) {
-            return Ok(ToolResult { content: ChatContent::Parts(parts), media: Vec::new() });
-        }
         let mut media = Vec::new();
-        for part in &mut parts {
-            let name = match part {
-                Part::Text { .. } => continue,
-                Part::ImageUrl { .. } => "image",
-                Part::File { .. } => "file",
-            };
-            let number = media.len() / 2 + 1;
-            let marker = text_part(format!("[{name} {number} of tool result {id}, shown below]"));
-            media.push(text_part(format!("[{name} {number} of tool result {id}]")));
-            media.push(mem::replace(part, marker));
+        if !self.form.media_in_results {
+            for part in parts.iter_mut().filter(|part| !part.is_text()) {
+                let (name, number) = (part.name(), media.len() / 2 + 1);
+                let marker = Part::Text(format!("[{name} {number} of tool result {id}, shown below]"));
+                media.push(Part::Text(format!("[{name} {number} of tool result {id}]")));
+                media.push(mem::replace(part, marker));
+            }
         }
         if !media.is_empty() {
             let reason = "images and files of a tool result follow it in a user message";
             self.report.add(&place.0, Kind::Rewritten, reason);
         }
-        Ok(ToolResult { content: ChatContent::Text(joined_text(parts, "\n")), media })
+        if parts.iter().all(Part::is_text) && parts.len() > 1 {
+            parts = vec![Part::Text(joined_text(parts, "\n"))];
+        }
+        Ok(ToolResult { parts, media })
     }
 }
 
-/// Chat completions have no member for a failed tool, so the text says it.
+/// No dialect has a member for a failed tool, so the text says it.
 fn mark_as_error(parts: &mut Vec<Part>) {
-    match parts.iter_mut().find_map(|part| match part {
-        Part::Text { text } => Some(text),
-        Part::ImageUrl { .. } | Part::File { .. } => None,
-    }) {
+    match parts.iter_mut().find_map(Part::text_mut) {
         Some(text) if text.starts_with("Error:") || text == "Error" => {}
         Some(text) => text.insert_str(0, "Error: "),
-        None => parts.insert(0, text_part("Error".to_owned())),
+        None => parts.insert(0, Part::Text("Error".to_owned())),
     }
 }

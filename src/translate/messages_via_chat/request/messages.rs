@@ -1,0 +1,117 @@
+//! The conversation, as chat completions have it: every message has one role, one content, and its calls apart.
+
+use crate::protocol::openai::chat::request as chat;
+use crate::translate::quirks::{Prefill, Quirks, ReasoningEcho, SystemMode};
+use crate::translate::request::{Call, FileData, Item, Part, Saying, Transcript, joined_text};
+
+/// The messages of a conversation.
+pub(super) fn messages(transcript: Transcript, quirks: &Quirks) -> Vec<chat::Message> {
+    let Transcript { leading, items, is_prefilled } = transcript;
+    let mut messages = Vec::with_capacity(items.len() + 1);
+    if !leading.is_empty() {
+        messages.push(system(leading, quirks));
+    }
+    for item in items {
+        match item {
+            Item::System(parts) => messages.push(system(parts, quirks)),
+            Item::User(parts) => messages.push(chat::Message::User { content: content(parts) }),
+            Item::Result { call_id, parts } => {
+                messages.push(chat::Message::Tool { tool_call_id: call_id, content: content(parts) });
+            }
+            Item::Assistant(sayings) => push_assistant(assistant(sayings, quirks), quirks, &mut messages),
+        }
+    }
+    if is_prefilled
+        && quirks.prefill == Prefill::PrefixFlag
+        && let Some(chat::Message::Assistant(last)) = messages.last_mut()
+    {
+        last.prefix = Some(true);
+    }
+    messages
+}
+
+/// A system message of these texts, in the role that the upstream wants.
+fn system(parts: Vec<Part>, quirks: &Quirks) -> chat::Message {
+    let content = if parts.len() > 1 && quirks.system_parts {
+        chat::Content::Parts(parts.into_iter().map(part).collect())
+    } else {
+        chat::Content::Text(joined_text(parts, "\n\n"))
+    };
+    match quirks.system_mode {
+        SystemMode::Developer => chat::Message::Developer { content },
+        SystemMode::System | SystemMode::Fold | SystemMode::Hoist => chat::Message::System { content },
+    }
+}
+
+/// A lone text as a plain string, which every server takes.
+fn content(mut parts: Vec<Part>) -> chat::Content {
+    match (parts.pop(), parts.is_empty()) {
+        (None, _) => chat::Content::Text(String::new()),
+        (Some(Part::Text(text)), true) => chat::Content::Text(text),
+        (last, _) => chat::Content::Parts(parts.into_iter().chain(last).map(part).collect()),
+    }
+}
+
+fn part(part: Part) -> chat::Part {
+    match part {
+        Part::Text(text) => chat::Part::Text { text },
+        Part::Image { url } => chat::Part::ImageUrl { image_url: chat::ImageUrl { url } },
+        Part::File { filename, data: FileData::Inline(file_data) | FileData::Url(file_data) } => {
+            chat::Part::File { file: chat::File { filename, file_data } }
+        }
+    }
+}
+
+/// Consecutive assistant messages are one turn. They become one message where the upstream demands it, and
+/// where calls wait: nothing may stand between calls and their results.
+fn push_assistant(message: chat::AssistantMessage, quirks: &Quirks, messages: &mut Vec<chat::Message>) {
+    match messages.last_mut() {
+        Some(chat::Message::Assistant(before))
+            if quirks.merge_consecutive || !before.tool_calls.is_empty() =>
+        {
+            append(&mut before.content, message.content, "\n\n");
+            append(&mut before.reasoning_content, message.reasoning_content, "");
+            append(&mut before.reasoning, message.reasoning, "");
+            before.tool_calls.extend(message.tool_calls);
+        }
+        _ => messages.push(chat::Message::Assistant(message)),
+    }
+}
+
+fn append(before: &mut Option<String>, more: Option<String>, separator: &str) {
+    match (before, more) {
+        (Some(before), Some(more)) => {
+            before.push_str(separator);
+            before.push_str(&more);
+        }
+        (before, more) => *before = before.take().or(more),
+    }
+}
+
+fn assistant(sayings: Vec<Saying>, quirks: &Quirks) -> chat::AssistantMessage {
+    let (mut text, mut reasoning, mut tool_calls) = (String::new(), String::new(), Vec::new());
+    for saying in sayings {
+        match saying {
+            Saying::Text(more) => text.push_str(&more),
+            Saying::Thought(thought) => reasoning.push_str(&thought.text),
+            Saying::Call(call) => tool_calls.push(tool_call(call)),
+        }
+    }
+    let reasoning = Some(reasoning).filter(|reasoning| !reasoning.is_empty());
+    let (reasoning_content, reasoning) = match quirks.reasoning_echo {
+        ReasoningEcho::Drop => (None, None),
+        ReasoningEcho::ReasoningContent => (reasoning, None),
+        ReasoningEcho::ReasoningContentRequiredWithTools => {
+            (reasoning.or_else(|| (!tool_calls.is_empty()).then(String::new)), None)
+        }
+        ReasoningEcho::Reasoning => (None, reasoning),
+    };
+    let content = Some(text).filter(|text| !text.trim().is_empty());
+    chat::AssistantMessage { content, reasoning_content, reasoning, tool_calls, prefix: None }
+}
+
+fn tool_call(call: Call) -> chat::ToolCall {
+    let Call { id, name, arguments, extra } = call;
+    let function = chat::FunctionCall { name, arguments };
+    chat::ToolCall { id, kind: "function", function, extra_content: extra }
+}

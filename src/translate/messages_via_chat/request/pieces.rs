@@ -1,0 +1,48 @@
+//! What of a request costs tokens.
+
+use crate::protocol::openai::chat::request::{Content, Message, Part, Request};
+use crate::translate::request::Piece;
+
+/// Tells everything in a request that costs tokens.
+pub(crate) fn pieces<'a>(request: &'a Request, tell: &mut impl FnMut(Piece<'a>)) {
+    for message in &request.messages {
+        tell(Piece::Message);
+        match message {
+            Message::System { content } | Message::Developer { content } | Message::User { content } => {
+                of_content(content, tell);
+            }
+            Message::Tool { content, tool_call_id } => {
+                of_content(content, tell);
+                tell(Piece::Text(tool_call_id));
+            }
+            Message::Assistant(message) => {
+                let texts = [&message.content, &message.reasoning_content, &message.reasoning];
+                texts.into_iter().flatten().for_each(|text| tell(Piece::Text(text)));
+                for call in &message.tool_calls {
+                    tell(Piece::Text(&call.function.name));
+                    tell(Piece::Text(&call.function.arguments));
+                }
+            }
+        }
+    }
+    for tool in &request.tools {
+        tell(Piece::Tool);
+        tell(Piece::Text(&tool.function.name));
+        tell(Piece::Text(tool.function.parameters.get()));
+        tool.function.description.iter().for_each(|text| tell(Piece::Text(text)));
+    }
+    if let Some(format) = &request.response_format {
+        tell(Piece::Text(format.json_schema.schema.get()));
+    }
+}
+
+fn of_content<'a>(content: &'a Content, tell: &mut impl FnMut(Piece<'a>)) {
+    match content {
+        Content::Text(text) => tell(Piece::Text(text)),
+        Content::Parts(parts) => parts.iter().for_each(|part| match part {
+            Part::Text { text } => tell(Piece::Text(text)),
+            Part::ImageUrl { image_url } => tell(Piece::Image(&image_url.url)),
+            Part::File { file } => tell(Piece::File(&file.file_data)),
+        }),
+    }
+}

@@ -1,0 +1,148 @@
+//! Requests: what every dialect of an upstream makes of them in the same way.
+//!
+//! A request is read once, into [`Settings`] and a [`Transcript`] that belong to no dialect; then the upstream's
+//! dialect writes both down (`messages_via_chat/request.rs`, `messages_via_responses/request.rs`). What a dialect
+//! cannot hold is its [`Form`]. All refusals and nearly all losses are found while reading, so that a dialect's
+//! own part is a plain table.
+
+mod blocks;
+mod client_tools;
+mod conversation;
+mod form;
+mod hints;
+mod part;
+mod reasoning;
+mod settings;
+mod system;
+mod tool_changes;
+mod tools;
+
+pub(crate) use conversation::{Call, Item, Saying, Transcript};
+pub(crate) use form::{Form, ReasoningBack};
+pub(crate) use part::{FileData, Part, joined_text};
+pub(crate) use reasoning::Reasoning;
+pub(crate) use settings::{Format, Settings};
+pub(crate) use tools::{Choice, Function};
+
+use super::context::Context;
+use super::quirks::ReasoningEcho;
+use super::report::{Kind, Report};
+use super::signature::INFLATE_BUDGET_BYTES;
+use super::tool_names::ToolNames;
+use super::{Dialect, Options, StopSequences, messages_via_chat, tokens};
+use crate::protocol::anthropic::error::Error;
+use crate::protocol::anthropic::request::Parsed;
+use crate::protocol::openai::chat;
+use hints::{refuse_unsupported, report_hints, report_unknown};
+use serde::Serialize;
+
+/// A translated request.
+#[derive(Debug, Clone)]
+pub struct Translated {
+    /// What to send to the upstream.
+    pub body: Body,
+    /// What the translation of the answer must remember.
+    pub context: Context,
+    /// What was lost on the way.
+    pub report: Report,
+}
+
+/// A request as it is written to an upstream, in its dialect.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Body {
+    /// For chat completions.
+    Chat(chat::request::Request),
+}
+
+/// What of a request costs tokens, piece by piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// A message begins.
+    Message,
+    /// A tool's definition begins.
+    Tool,
+    /// Text of any kind.
+    Text(&'a str),
+    /// An image, by its URL.
+    Image(&'a str),
+    /// A file, by its URL.
+    File(&'a str),
+}
+
+impl Body {
+    /// Tells everything in it that costs tokens.
+    pub fn pieces<'a>(&'a self, tell: &mut impl FnMut(Piece<'a>)) {
+        match self {
+            Self::Chat(body) => messages_via_chat::pieces(body, tell),
+        }
+    }
+}
+
+/// Translates a request to the dialect that the options name.
+///
+/// # Errors
+/// `invalid_request_error` naming the member, for everything that can be neither carried over nor reported.
+pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
+    let mut report = Report::default();
+    if parsed.repaired_surrogates > 0 {
+        let reason = format!("{} lone surrogate escapes became U+FFFD", parsed.repaired_surrogates);
+        report.add("", Kind::Repaired, reason);
+    }
+    let mut request = parsed.request;
+    refuse_unsupported(&request)?;
+    report_hints(&request, &mut report);
+
+    let form = match options.dialect {
+        Dialect::Chat | Dialect::Responses => messages_via_chat::form(&options.quirks),
+    };
+    let names = ToolNames::default();
+    let mut translation = Translation { options, form, report, names, inflate_budget: INFLATE_BUDGET_BYTES };
+    let settings = translation.settings(&mut request)?;
+    let stop_sequences = request.stop_sequences.take().unwrap_or_default();
+    let stop_sequences: Vec<String> = stop_sequences.into_iter().filter(|it| !it.trim().is_empty()).collect();
+    let scan_for_stop = translation.scans_for_stop() && !stop_sequences.is_empty();
+    let used_tool_ids = conversation::ids_in_use(&request.messages);
+    let omit_thinking = request.thinking.as_ref().is_some_and(|it| it.display.as_deref() == Some("omitted"));
+    let transcript = translation.conversation(request.system.take(), request.messages)?;
+
+    let one_tool_call = settings.one_tool_call;
+    let body = match options.dialect {
+        Dialect::Chat | Dialect::Responses => {
+            Body::Chat(messages_via_chat::write(settings, transcript, options))
+        }
+    };
+    let context = Context {
+        dialect: options.dialect,
+        requested_model: request.model,
+        upstream: options.upstream.clone(),
+        upstream_model: options.model.clone(),
+        tool_names: translation.names,
+        used_tool_ids,
+        scan_for_stop,
+        stop_sequences: Some(stop_sequences),
+        one_tool_call,
+        omit_thinking,
+        carry_reasoning: options.quirks.reasoning_echo != ReasoningEcho::Drop,
+        think_tags: options.quirks.think_tags,
+        lenient_eof: options.quirks.lenient_eof,
+        input_estimate: tokens::estimate(&body),
+    };
+    Ok(Translated { body, context, report: translation.report })
+}
+
+/// A translation under way.
+struct Translation<'a> {
+    options: &'a Options,
+    form: Form,
+    report: Report,
+    names: ToolNames,
+    /// What the signatures of thinking blocks may still inflate to, in bytes.
+    inflate_budget: u64,
+}
+
+impl Translation<'_> {
+    fn scans_for_stop(&self) -> bool {
+        self.options.stop_sequences == StopSequences::Answer && !self.form.reports_stop
+    }
+}

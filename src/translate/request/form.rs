@@ -1,0 +1,40 @@
+//! What a dialect can hold, as far as the shared reading of a request depends on it.
+
+use crate::translate::quirks::{Prefill, ReasoningRequest, ToolIds};
+
+/// What an upstream's dialect, with the upstream's quirks, can hold. What it cannot is rearranged, dropped or
+/// refused while the request is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Form {
+    /// The results of tools may hold images and files; otherwise these follow in a user message.
+    pub(crate) media_in_results: bool,
+    /// Text of a turn may stand behind its calls of tools.
+    pub(crate) text_after_calls: bool,
+    /// Consecutive messages of the user become one.
+    pub(crate) merge_users: bool,
+    /// Files may be named by URL.
+    pub(crate) file_urls: bool,
+    /// The most stop sequences that are taken; may be none.
+    pub(crate) most_stop_sequences: usize,
+    /// An upstream that ends at a stop sequence says at which.
+    pub(crate) reports_stop: bool,
+    /// The least that may be asked for as `max_tokens`.
+    pub(crate) least_max_tokens: u64,
+    /// Which ids of tool calls are taken.
+    pub(crate) tool_ids: ToolIds,
+    /// How thinking and effort are said.
+    pub(crate) reasoning_request: ReasoningRequest,
+    /// What the upstream takes back of its reasoning.
+    pub(crate) reasoning_back: ReasoningBack,
+    /// What becomes of a last message of the assistant.
+    pub(crate) prefill: Prefill,
+}
+
+/// What an upstream takes back of its reasoning in earlier turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReasoningBack {
+    /// Nothing.
+    Nothing,
+    /// Its text.
+    Text,
+}
