@@ -24,7 +24,7 @@ pub(super) use values::{Integer, Quantity, SecretText, TargetValue};
 
 /// Every key of the file, in the order of `config.example.toml`. Below `upstream.headers` and `models.map` the
 /// user chooses the names.
-pub(super) const KEYS: [&str; 72] = [
+pub(super) const KEYS: [&str; 73] = [
     "server.host",
     "server.port",
     "server.auth",
@@ -43,6 +43,7 @@ pub(super) const KEYS: [&str; 72] = [
     "upstream.api_key_env",
     "upstream.auth_style",
     "upstream.api_version",
+    "upstream.content_filter",
     "upstream.max_output_tokens",
     "upstream.context_window",
     "upstream.headers",
@@ -251,6 +252,7 @@ pub(super) struct UpstreamTable {
     pub(super) api_key_env: Option<Spanned<String>>,
     pub(super) auth_style: Option<Spanned<String>>,
     pub(super) api_version: Option<Spanned<String>>,
+    pub(super) content_filter: Option<Spanned<String>>,
     pub(super) max_output_tokens: Option<Spanned<Integer>>,
     pub(super) context_window: Option<Spanned<Integer>>,
     pub(super) headers: BTreeMap<Spanned<String>, SecretText>,

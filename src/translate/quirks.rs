@@ -252,7 +252,7 @@ pub enum Prefill {
 }
 
 /// OpenAI's effort names (SDK 3.54.0, 2026-11-22).
-const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+pub(super) const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
 impl Preset {
     /// The starting values of this preset.

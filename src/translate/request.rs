@@ -26,6 +26,7 @@ pub(crate) use tools::{Choice, Function};
 
 use super::context::Context;
 use super::quirks::ReasoningEcho;
+use super::remedy::Sent;
 use super::report::{Kind, Report};
 use super::signature::INFLATE_BUDGET_BYTES;
 use super::tool_names::ToolNames;
@@ -117,6 +118,7 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
         requested_model: request.model,
         upstream: options.upstream.clone(),
         upstream_model: options.model.clone(),
+        sent: Sent::from(&body),
         tool_names: translation.names,
         used_tool_ids,
         scan_for_stop,
