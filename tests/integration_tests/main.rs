@@ -75,8 +75,14 @@ mod serve_logs;
 // The test vectors of the protocol, each by its number; CONFORMANCE.md.
 mod vectors;
 
+// Every field that the official SDK knows: carried, reported, refused or dealt with; none lost.
+mod field_walk;
+
 // What becomes of requests, answers, streams and errors, case by case, with everything that is lost?
 mod translate_golden;
 
 // What holds for every input: legal streams, cuts that change nothing, no panic, bytes kept, prefixes stable?
 mod properties;
+
+// How near the ways to count tokens come to the truth.
+mod token_errors;

@@ -156,6 +156,9 @@ fn options(case: &Case) -> Options {
     let mut quirks = preset.quirks();
     quirks.think_tags = said["think_tags"] == true;
     quirks.lenient_eof = said["lenient_eof"] == true;
+    quirks.explicit_cache = said["explicit_cache"] == true;
+    quirks.input_examples = said["input_examples"] == true;
+    quirks.repair_tool_results = said["repair_tool_results"] == true;
     if let Some(mode) = text("system_mode") {
         assert_eq!(mode, "hoist", "the other modes have presets");
         quirks.system_mode = aiapiproxy::translate::quirks::SystemMode::Hoist;

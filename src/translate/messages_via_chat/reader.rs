@@ -3,6 +3,7 @@
 
 mod choice;
 mod finish;
+mod reasoning_details;
 mod think_tags;
 mod tool_calls;
 mod usage;

@@ -186,6 +186,7 @@ impl Translation<'_> {
         let Some(schema) = schema else {
             return Err(Error::invalid_request(format!("{member}.schema: missing field `schema`")));
         };
+        let schema = self.without_ids(schema, &format!("{pointer}/schema"));
         let strict = json_schema::fits_strict(&schema);
         if !strict {
             let reason = "the schema is outside of the strict subset, so the upstream may deviate from it";

@@ -17,7 +17,7 @@ use crate::{
     server::{
         auth::Caller,
         error::{ApiError, Mask},
-        event_body::{EventBody, Pace, Setting},
+        event_body::{EventBody, Pace, Setting, Teller},
         limits::Slot,
         request_log::Log,
         state::Shared,
@@ -129,7 +129,8 @@ async fn stream_events(
         slot: Some(slot),
     };
     let stream = Stream::new(secret::message_id(), prepared.context);
-    let events = EventBody::begin(answer.body, stream, setting).await?;
+    let teller = Teller::translated(stream, shared.config.limits.max_event_size);
+    let events = EventBody::begin(answer.body, teller, setting).await?;
     let bytes = futures_util::stream::unfold(events, |mut events| async move {
         let bytes = events.next().await?;
         Some((Ok::<_, std::convert::Infallible>(bytes), events))
