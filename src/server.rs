@@ -10,6 +10,7 @@ mod content_encoding;
 pub mod demo;
 mod error;
 mod event_body;
+mod lessons;
 mod limits;
 mod request_log;
 mod router;

@@ -18,6 +18,7 @@ pub mod context;
 mod delta;
 mod dialect;
 mod digest;
+mod error;
 mod held_back;
 mod json_object;
 mod json_scanner;
@@ -29,6 +30,7 @@ pub mod messages_forwarded;
 pub mod messages_via_chat;
 pub mod quirks;
 mod reader;
+pub mod remedy;
 pub mod report;
 mod request;
 pub mod response;
@@ -38,8 +40,10 @@ pub mod stream;
 pub mod tokens;
 pub mod tool_ids;
 mod tool_names;
+mod wording;
 
 pub use dialect::Dialect;
+pub use error::{Asked, UpstreamAnswer, error, filtered};
 pub use request::{Body, Piece, Translated, request};
 
 /// What a translation needs to know about the upstream and the call, beside the request.
@@ -59,6 +63,14 @@ pub struct Options {
     pub session: Option<String>,
     /// What the upstream speaks.
     pub dialect: Dialect,
+    /// The most tokens to ask for this time, because more do not fit beside the input.
+    pub room_for_output: Option<u64>,
+    /// The efforts this model takes, if fewer than the upstream knows; none at all if there are none.
+    pub efforts: Option<Vec<&'static str>>,
+    /// This model takes neither `temperature` nor `top_p`.
+    pub no_sampling: bool,
+    /// This model gives no summaries of its reasoning.
+    pub no_summary: bool,
 }
 
 impl Options {
@@ -73,6 +85,10 @@ impl Options {
             stop_sequences: StopSequences::Answer,
             session: None,
             dialect: Dialect::Chat,
+            room_for_output: None,
+            efforts: None,
+            no_sampling: false,
+            no_summary: false,
         }
     }
 }

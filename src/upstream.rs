@@ -47,9 +47,11 @@ struct Inner {
     headers: HeaderMap,
 }
 
-/// One `POST` to chat completions.
+/// One `POST`.
 #[derive(Debug)]
 pub struct Call<'a> {
+    /// Where to.
+    pub endpoint: Endpoint,
     /// The upstream's name of the model; Azure has it in the path.
     pub model: &'a str,
     /// The JSON text to send.
@@ -58,6 +60,18 @@ pub struct Call<'a> {
     pub accept: Accept,
     /// The client's own key, which takes the place of the configured one (`auth = "passthrough"`).
     pub key: Option<&'a SecretString>,
+    /// The query of the client's request, where it is the upstream's, too.
+    pub query: Option<&'a str>,
+    /// The headers of the client's request, of which Anthropic's endpoints get `anthropic-version` and
+    /// `anthropic-beta`.
+    pub client_headers: Option<&'a HeaderMap>,
+}
+
+impl<'a> Call<'a> {
+    /// A call with the configured key, and nothing of the client's but the body.
+    pub const fn new(endpoint: Endpoint, model: &'a str, body: Bytes, accept: Accept) -> Self {
+        Self { endpoint, model, body, accept, key: None, query: None, client_headers: None }
+    }
 }
 
 /// An answer, as soon as its head is there.
@@ -101,15 +115,16 @@ impl Upstream {
         &self.0.settings
     }
 
-    /// Posts to chat completions and waits for the head of the answer, at most for `first_byte_timeout` per
+    /// Posts, and waits for the head of the answer, at most for `first_byte_timeout` per
     /// attempt. Failures that another attempt may mend are retried (see the module `retry`); an answer with an
     /// error status is an answer.
     ///
     /// # Errors
     /// When there is no answer.
-    pub async fn chat_completions(&self, call: &Call<'_>) -> Result<Answer, Error> {
-        let url = request::url(&self.0.settings, Endpoint::ChatCompletions { model: call.model });
-        let headers = request::headers(&self.0.settings, &self.0.headers, call.accept, call.key)?;
+    pub async fn post(&self, call: &Call<'_>) -> Result<Answer, Error> {
+        let url = request::url(&self.0.settings, call.endpoint, call.model, call.query);
+        let mut headers = request::headers(&self.0.settings, &self.0.headers, call.accept, call.key)?;
+        request::add_anthropic(&mut headers, call.endpoint, call.client_headers);
         let mut course = Course::default();
         loop {
             let client = if course.wants_fresh() { self.0.clients.fresh()? } else { self.0.clients.pooled() };
@@ -138,7 +153,7 @@ impl Upstream {
         key: Option<&SecretString>,
         patience: Duration,
     ) -> Result<Listing, Error> {
-        let url = request::url(&self.0.settings, Endpoint::Models);
+        let url = request::url(&self.0.settings, Endpoint::Models, "", None);
         let headers = request::headers(&self.0.settings, &self.0.headers, Accept::Json, key)?;
         let request = self.0.clients.pooled().get(url).headers(headers);
         let answer = self.attempt(request, patience).await.map_err(|failure| failure.error)?;

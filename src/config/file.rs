@@ -24,7 +24,7 @@ pub(super) use values::{Integer, Quantity, SecretText, TargetValue};
 
 /// Every key of the file, in the order of `config.example.toml`. Below `upstream.headers` and `models.map` the
 /// user chooses the names.
-pub(super) const KEYS: [&str; 72] = [
+pub(super) const KEYS: [&str; 79] = [
     "server.host",
     "server.port",
     "server.auth",
@@ -43,6 +43,7 @@ pub(super) const KEYS: [&str; 72] = [
     "upstream.api_key_env",
     "upstream.auth_style",
     "upstream.api_version",
+    "upstream.content_filter",
     "upstream.max_output_tokens",
     "upstream.context_window",
     "upstream.headers",
@@ -65,6 +66,12 @@ pub(super) const KEYS: [&str; 72] = [
     "upstream.quirks.prefill",
     "upstream.quirks.merge_consecutive",
     "upstream.quirks.reports_stop",
+    "upstream.quirks.cache_control",
+    "upstream.quirks.explicit_cache",
+    "upstream.quirks.schema_ids",
+    "upstream.quirks.input_examples",
+    "upstream.quirks.history_needs_tools",
+    "upstream.quirks.repair_tool_results",
     "upstream.quirks.safety_identifier",
     "upstream.quirks.prompt_cache_key",
     "upstream.quirks.service_tier",
@@ -251,6 +258,7 @@ pub(super) struct UpstreamTable {
     pub(super) api_key_env: Option<Spanned<String>>,
     pub(super) auth_style: Option<Spanned<String>>,
     pub(super) api_version: Option<Spanned<String>>,
+    pub(super) content_filter: Option<Spanned<String>>,
     pub(super) max_output_tokens: Option<Spanned<Integer>>,
     pub(super) context_window: Option<Spanned<Integer>>,
     pub(super) headers: BTreeMap<Spanned<String>, SecretText>,
@@ -280,6 +288,12 @@ pub(super) struct QuirksTable {
     pub(super) prefill: Option<Spanned<String>>,
     pub(super) merge_consecutive: Option<Spanned<bool>>,
     pub(super) reports_stop: Option<Spanned<bool>>,
+    pub(super) cache_control: Option<Spanned<String>>,
+    pub(super) explicit_cache: Option<Spanned<bool>>,
+    pub(super) schema_ids: Option<Spanned<bool>>,
+    pub(super) input_examples: Option<Spanned<bool>>,
+    pub(super) history_needs_tools: Option<Spanned<bool>>,
+    pub(super) repair_tool_results: Option<Spanned<bool>>,
     pub(super) safety_identifier: Option<Spanned<bool>>,
     pub(super) prompt_cache_key: Option<Spanned<bool>>,
     pub(super) service_tier: Option<Spanned<bool>>,

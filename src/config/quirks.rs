@@ -8,7 +8,8 @@ use super::{
     layers::{Kind, Layers, Setting},
 };
 use crate::translate::quirks::{
-    MaxTokensField, Prefill, Preset, Quirks, ReasoningEcho, ReasoningRequest, SystemMode, ToolIds,
+    CacheControl, MaxTokensField, Prefill, Preset, Quirks, ReasoningEcho, ReasoningRequest, SystemMode,
+    ToolIds,
 };
 
 /// The names of the values that are neither yes nor no, as the file writes them.
@@ -47,26 +48,45 @@ const REASONING_REQUESTS: Kind<ReasoningRequest> = Kind {
 };
 
 const REASONING_ECHOES: Kind<ReasoningEcho> = Kind {
-    expected: "\"drop\", \"reasoning_content\", \"reasoning_content_required_with_tools\" or \"reasoning\"",
+    expected: "\"drop\", \"reasoning_content\", \"reasoning_content_required_with_tools\", \"reasoning\" or \
+        \"reasoning_details\"",
     read: |text| match text {
         "drop" => Some(ReasoningEcho::Drop),
         "reasoning_content" => Some(ReasoningEcho::ReasoningContent),
         "reasoning_content_required_with_tools" => Some(ReasoningEcho::ReasoningContentRequiredWithTools),
         "reasoning" => Some(ReasoningEcho::Reasoning),
+        "reasoning_details" => Some(ReasoningEcho::ReasoningDetails),
         _ => None,
     },
-    names: &["drop", "reasoning_content", "reasoning_content_required_with_tools", "reasoning"],
+    names: &[
+        "drop",
+        "reasoning_content",
+        "reasoning_content_required_with_tools",
+        "reasoning",
+        "reasoning_details",
+    ],
 };
 
 const TOOL_IDS: Kind<ToolIds> = Kind {
-    expected: "\"any\", \"max40\" or \"alphanumeric9\"",
+    expected: "\"any\", \"max40\", \"max64\" or \"alphanumeric9\"",
     read: |text| match text {
         "any" => Some(ToolIds::Any),
         "max40" => Some(ToolIds::Max40),
+        "max64" => Some(ToolIds::Max64),
         "alphanumeric9" => Some(ToolIds::Alphanumeric9),
         _ => None,
     },
-    names: &["any", "max40", "alphanumeric9"],
+    names: &["any", "max40", "max64", "alphanumeric9"],
+};
+
+const CACHE_CONTROLS: Kind<CacheControl> = Kind {
+    expected: "\"drop\" or \"pass\"",
+    read: |text| match text {
+        "drop" => Some(CacheControl::Drop),
+        "pass" => Some(CacheControl::Pass),
+        _ => None,
+    },
+    names: &["drop", "pass"],
 };
 
 const PREFILLS: Kind<Prefill> = Kind {
@@ -109,11 +129,13 @@ pub(super) fn resolve(preset: Preset, table: QuirksTable, layers: &mut Layers<'_
     }
     choices! {
         max_tokens_field: MAX_TOKENS_FIELDS, system_mode: SYSTEM_MODES, reasoning_request: REASONING_REQUESTS,
-        reasoning_echo: REASONING_ECHOES, tool_ids: TOOL_IDS, prefill: PREFILLS
+        reasoning_echo: REASONING_ECHOES, tool_ids: TOOL_IDS, prefill: PREFILLS,
+        cache_control: CACHE_CONTROLS
     }
     switches! {
         system_parts, stream_usage, top_k, no_sampling_on_reasoning_models, parallel_tool_calls, strict_tools,
-        tool_images, images, files, file_urls, merge_consecutive, reports_stop, safety_identifier,
+        tool_images, images, files, file_urls, merge_consecutive, reports_stop, explicit_cache, schema_ids,
+        input_examples, history_needs_tools, repair_tool_results, safety_identifier,
         prompt_cache_key, service_tier, newer_models_need_responses, think_tags, lenient_eof
     }
     if let Some(efforts) = efforts(table.efforts, layers)? {

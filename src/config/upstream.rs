@@ -44,6 +44,8 @@ pub struct Upstream {
     pub auth_style: AuthStyle,
     /// Azure's `api-version` query parameter. Default none.
     pub api_version: Option<String>,
+    /// What becomes of a prompt that the content filter refuses. Default: an error.
+    pub content_filter: ContentFilter,
     /// The most tokens that the models answer with, if known. Default none.
     pub max_output_tokens: Option<u64>,
     /// The tokens that fit into the models' context, if known. Default none.
@@ -60,6 +62,18 @@ pub enum AuthStyle {
     Bearer,
     /// `api-key: …` (Azure).
     ApiKeyHeader,
+    /// `x-api-key: …` (Anthropic), beside `Authorization: Bearer …` for servers that look there.
+    XApiKey,
+}
+
+/// What becomes of a prompt that the upstream's content filter refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ContentFilter {
+    /// The failure that it is: 400.
+    #[default]
+    Error,
+    /// A message whose `stop_reason` is `refusal`.
+    Refusal,
 }
 
 impl Upstream {
@@ -75,6 +89,7 @@ impl Upstream {
             key_origin: None,
             auth_style: default_auth_style(preset),
             api_version: None,
+            content_filter: ContentFilter::Error,
             max_output_tokens: None,
             context_window: None,
             headers: Vec::new(),
@@ -105,6 +120,7 @@ impl fmt::Debug for Upstream {
             .field("key_origin", &self.key_origin)
             .field("auth_style", &self.auth_style)
             .field("api_version", &self.api_version)
+            .field("content_filter", &self.content_filter)
             .field("max_output_tokens", &self.max_output_tokens)
             .field("context_window", &self.context_window)
             .field("headers", &header_names)
@@ -142,13 +158,24 @@ pub fn default_base_url(preset: Preset) -> Option<&'static str> {
 }
 
 const AUTH_STYLE: Kind<AuthStyle> = Kind {
-    expected: "\"bearer\" or \"api_key_header\"",
+    expected: "\"bearer\", \"api_key_header\" or \"x_api_key\"",
     read: |text| match text {
         "bearer" => Some(AuthStyle::Bearer),
         "api_key_header" => Some(AuthStyle::ApiKeyHeader),
+        "x_api_key" => Some(AuthStyle::XApiKey),
         _ => None,
     },
-    names: &["bearer", "api_key_header"],
+    names: &["bearer", "api_key_header", "x_api_key"],
+};
+
+const CONTENT_FILTER: Kind<ContentFilter> = Kind {
+    expected: "\"error\" or \"refusal\"",
+    read: |text| match text {
+        "error" => Some(ContentFilter::Error),
+        "refusal" => Some(ContentFilter::Refusal),
+        _ => None,
+    },
+    names: &["error", "refusal"],
 };
 
 const TOKENS: Kind<u64> = Kind {
@@ -200,6 +227,9 @@ impl Upstream {
         upstream.auth_style = style.map_or(upstream.auth_style, |it| it.value);
         let version = layers.file(table.api_version, "upstream.api_version", &TEXT)?;
         upstream.api_version = layers.choose("upstream.api_version", [version]).map(|it| it.value);
+        let filter = layers.file(table.content_filter, "upstream.content_filter", &CONTENT_FILTER)?;
+        let filter = layers.choose("upstream.content_filter", [filter]);
+        upstream.content_filter = filter.map_or_else(ContentFilter::default, |it| it.value);
         let output = layers.file(table.max_output_tokens, "upstream.max_output_tokens", &TOKENS)?;
         upstream.max_output_tokens = layers.choose("upstream.max_output_tokens", [output]).map(|it| it.value);
         let context = layers.file(table.context_window, "upstream.context_window", &TOKENS)?;

@@ -110,9 +110,14 @@ impl Mask {
 
     /// The same failure without keys in its message.
     pub(crate) fn error(&self, mut error: Error) -> Error {
-        let keys: Vec<_> = self.0.iter().collect();
-        error.message = secret::mask_keys(&error.message, &keys).into_owned();
+        error.message = self.text(&error.message);
         error
+    }
+
+    /// The same text without keys.
+    pub(crate) fn text(&self, text: &str) -> String {
+        let keys: Vec<_> = self.0.iter().collect();
+        secret::mask_keys(text, &keys).into_owned()
     }
 }
 

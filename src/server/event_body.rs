@@ -6,6 +6,7 @@
 //! status; after it a failure is an `error` event.
 
 mod clock;
+mod teller;
 
 use std::time::Duration;
 
@@ -14,8 +15,11 @@ use futures_core::Stream as ByteStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::{self, Instant};
 
-pub(crate) use self::clock::Pace;
-use self::clock::{Alarm, Clock};
+pub(crate) use self::{clock::Pace, teller::Teller};
+use self::{
+    clock::{Alarm, Clock},
+    teller::TooLong,
+};
 use super::{
     error::{ApiError, Mask},
     limits::Slot,
@@ -27,8 +31,8 @@ use crate::{
         error::{Error, ErrorKind},
         stream::Event,
     },
-    sse::{self, Decoder},
-    translate::stream::{self, Stream},
+    sse,
+    translate::stream,
     upstream,
 };
 
@@ -39,7 +43,7 @@ pub(crate) struct EventBody<S> {
     /// The upstream's body after its last event.
     rest: Option<S>,
     reading: Reading,
-    stream: Stream,
+    teller: Teller,
     clock: Clock,
     pace: Pace,
     stopping: Deadline,
@@ -73,7 +77,7 @@ const DRAIN_WITHIN: Duration = Duration::from_millis(100);
 enum Reading {
     /// Not known yet.
     Unknown,
-    Events(Decoder),
+    Events,
     /// One JSON text, though a stream was asked for.
     Whole(Vec<u8>),
 }
@@ -93,12 +97,12 @@ where
     ///
     /// # Errors
     /// When the answer failed before there was any event: then a status can still be answered.
-    pub(crate) async fn begin(source: S, stream: Stream, setting: Setting) -> Result<Self, ApiError> {
+    pub(crate) async fn begin(source: S, teller: Teller, setting: Setting) -> Result<Self, ApiError> {
         let mut body = Self {
             source: Some(source),
             rest: None,
             reading: Reading::Unknown,
-            stream,
+            teller,
             clock: Clock::start(),
             pace: setting.pace,
             stopping: setting.stopping,
@@ -107,22 +111,22 @@ where
             mask: setting.mask,
             _slot: setting.slot,
         };
-        let mut events = Vec::new();
+        let mut out = Vec::new();
         let mut commit = std::pin::pin!(time::sleep(COMMIT_AFTER));
-        while events.is_empty() && body.source.is_some() {
+        while !body.teller.is_started() && body.source.is_some() {
             tokio::select! {
                 biased;
-                () = body.step(&mut events) => {}
-                () = commit.as_mut() => body.stream.start(&mut events),
+                () = body.step(&mut out) => {}
+                () = commit.as_mut() => body.teller.start(&mut out),
             }
         }
-        if events.iter().all(|event| matches!(event, Event::Error { .. })) {
+        if !body.teller.is_started() {
             let unexplained =
                 || Error::new(ErrorKind::Api, "the upstream's stream is empty").with_status(502);
-            let error = body.stream.failure().cloned().unwrap_or_else(unexplained);
+            let error = body.teller.failure().cloned().unwrap_or_else(unexplained);
             return Err(ApiError::upstream(body.mask.error(error)));
         }
-        body.first = Some(body.write(events));
+        body.first = Some(body.hand_over(out));
         Ok(body)
     }
 
@@ -133,11 +137,11 @@ where
         }
         self.clock.resume();
         while self.source.is_some() {
-            let mut events = Vec::new();
-            self.step(&mut events).await;
-            self.take_ready(&mut events);
-            if !events.is_empty() {
-                return Some(self.write(events));
+            let mut out = Vec::new();
+            self.step(&mut out).await;
+            self.take_ready(&mut out);
+            if !out.is_empty() {
+                return Some(self.hand_over(out));
             }
         }
         self.drain().await;
@@ -154,9 +158,9 @@ where
     }
 
     /// Waits until something happens. Cancelled while it waits, it has done nothing.
-    async fn step(&mut self, events: &mut Vec<Event>) {
+    async fn step(&mut self, out: &mut Vec<u8>) {
         let Some(source) = &mut self.source else { return };
-        let (at, alarm) = self.clock.next_alarm(&self.pace, self.stream.is_started());
+        let (at, alarm) = self.clock.next_alarm(&self.pace, self.teller.is_started());
         let happening = if at <= Instant::now() {
             // A source that always has something to say must not keep the alarm from ringing.
             Happening::Alarm(alarm)
@@ -169,36 +173,36 @@ where
             }
         };
         match happening {
-            Happening::Piece(Some(Ok(bytes))) => self.take(&bytes, events),
-            Happening::Piece(Some(Err(error))) => self.broke(error, events),
-            Happening::Piece(None) => self.eof(events),
-            Happening::Alarm(Alarm::Ping) => events.push(Event::Ping),
-            Happening::Alarm(Alarm::Finished) => self.end(stream::End::Eof, events),
-            Happening::Alarm(Alarm::Silent) => self.fail(silent(), End::Timeout, events),
+            Happening::Piece(Some(Ok(bytes))) => self.take(&bytes, out),
+            Happening::Piece(Some(Err(error))) => self.broke(error, out),
+            Happening::Piece(None) => self.eof(out),
+            Happening::Alarm(Alarm::Ping) => sse::encode(Event::Ping.name(), &Event::Ping, out),
+            Happening::Alarm(Alarm::Finished) => self.end(stream::End::Eof, out),
+            Happening::Alarm(Alarm::Silent) => self.fail(silent(), End::Timeout, out),
             Happening::Stopping => {
                 let ApiError { error, end } = ApiError::stopping();
-                self.fail(error, end, events);
+                self.fail(error, end, out);
             }
         }
     }
 
     /// Takes what is there already: the upstream's HTTP chunks come one by one, however many one read of its
     /// connection brought, and each would cost the client's connection a write.
-    fn take_ready(&mut self, events: &mut Vec<Event>) {
-        while (1..MAX_EVENTS_AT_ONCE).contains(&events.len()) {
+    fn take_ready(&mut self, out: &mut Vec<u8>) {
+        while (1..MAX_BYTES_AT_ONCE).contains(&out.len()) {
             // A source that is not ready is polled again by `step`, which then wakes this task.
             let Some(piece) = self.source.as_mut().and_then(|source| source.next().now_or_never()) else {
                 return;
             };
             match piece {
-                Some(Ok(bytes)) => self.take(&bytes, events),
-                Some(Err(error)) => self.broke(error, events),
-                None => self.eof(events),
+                Some(Ok(bytes)) => self.take(&bytes, out),
+                Some(Err(error)) => self.broke(error, out),
+                None => self.eof(out),
             }
         }
     }
 
-    fn take(&mut self, bytes: &Bytes, events: &mut Vec<Event>) {
+    fn take(&mut self, bytes: &Bytes, out: &mut Vec<u8>) {
         let now = Instant::now();
         self.clock.byte = now;
         if matches!(self.reading, Reading::Unknown) {
@@ -207,7 +211,7 @@ where
             match bytes.iter().find(tells) {
                 None => return,
                 Some(b'{' | b'[') => self.reading = Reading::Whole(Vec::new()),
-                Some(_) => self.reading = Reading::events(&self.pace),
+                Some(_) => self.reading = Reading::Events,
             }
         }
         match &mut self.reading {
@@ -215,46 +219,38 @@ where
             Reading::Whole(whole) => {
                 self.clock.data = now;
                 if bytes.len() > self.pace.max_whole_bytes - whole.len() {
-                    return self.fail(too_long("answer"), End::UpstreamError, events);
+                    return self.fail(too_long("answer"), End::UpstreamError, out);
                 }
                 whole.extend_from_slice(bytes);
             }
-            Reading::Events(decoder) => {
-                let (stream, clock) = (&mut self.stream, &mut self.clock);
-                let pushed = decoder.push(bytes, |event| {
-                    clock.data = now;
-                    stream.push(&event, events);
-                });
-                if pushed.is_err() {
-                    return self.fail(too_long("event"), End::UpstreamError, events);
-                }
-            }
+            Reading::Events => match self.teller.push(bytes, out) {
+                Ok(has_data) if has_data => self.clock.data = now,
+                Ok(_) => {}
+                Err(TooLong) => return self.fail(too_long("event"), End::UpstreamError, out),
+            },
         }
-        if self.stream.is_over() {
+        if self.teller.is_over() {
             let rest = self.source.take();
-            self.end(stream::End::Eof, events);
-            self.rest = rest.filter(|_| self.stream.failure().is_none());
-        } else if self.stream.is_finishing() {
+            self.end(stream::End::Eof, out);
+            self.rest = rest.filter(|_| self.teller.failure().is_none());
+        } else if self.teller.is_finishing() {
             self.clock.finishing.get_or_insert(now);
         }
     }
 
-    fn eof(&mut self, events: &mut Vec<Event>) {
+    fn eof(&mut self, out: &mut Vec<u8>) {
         match &mut self.reading {
             Reading::Unknown => {}
-            Reading::Events(decoder) => {
-                let stream = &mut self.stream;
-                decoder.finish(|event| stream.push(&event, events));
-            }
-            Reading::Whole(whole) => self.stream.push_whole(whole, events),
+            Reading::Events => self.teller.eof(out),
+            Reading::Whole(whole) => self.teller.push_whole(whole, out),
         }
-        self.end(stream::End::Eof, events);
+        self.end(stream::End::Eof, out);
     }
 
     /// The connection broke. After a finish reason the answer is whole all the same.
-    fn broke(&mut self, error: upstream::Error, events: &mut Vec<Event>) {
-        if self.stream.is_finishing() {
-            return self.eof(events);
+    fn broke(&mut self, error: upstream::Error, out: &mut Vec<u8>) {
+        if self.teller.is_finishing() {
+            return self.eof(out);
         }
         let error = match error {
             upstream::Error::Broken { .. } => {
@@ -262,62 +258,46 @@ where
             }
             other => ApiError::from(other).error,
         };
-        self.fail(error, End::UpstreamError, events);
+        self.fail(error, End::UpstreamError, out);
     }
 
-    fn fail(&mut self, error: Error, end: End, events: &mut Vec<Event>) {
+    fn fail(&mut self, error: Error, end: End, out: &mut Vec<u8>) {
         self.log.note(|notes| notes.end = Some(end));
-        self.end(stream::End::Failed(error), events);
+        self.end(stream::End::Failed(error), out);
     }
 
     /// The answer is over, and with it the call to the upstream.
-    fn end(&mut self, end: stream::End, events: &mut Vec<Event>) {
-        self.stream.finish(end, events);
+    fn end(&mut self, end: stream::End, out: &mut Vec<u8>) {
+        self.teller.finish(end, out);
         self.source = None;
-        let failure = self.stream.failure().cloned();
+        let failure = self.teller.failure().cloned();
+        if let Some(error) = &failure {
+            let request_id = Some(self.log.id().to_owned());
+            let event = Event::Error { error: self.mask.error(error.clone()), request_id };
+            sse::encode(event.name(), &event, out);
+        }
         let end = failure.map_or(End::Complete, |error| ApiError::upstream(error).end);
         self.log.note(|notes| {
             notes.end.get_or_insert(end);
         });
     }
 
-    fn write(&mut self, events: Vec<Event>) -> Bytes {
-        let mut bytes = Vec::with_capacity(events.len() * TYPICAL_EVENT_BYTES);
-        for mut event in events {
-            match &mut event {
-                Event::Error { error, request_id } => {
-                    *error = self.mask.error(error.clone());
-                    *request_id = Some(self.log.id().to_owned());
-                }
-                Event::ContentBlockStart { .. } => self.log.note_first_content(),
-                _ => {}
-            }
-            sse::encode(event.name(), &event, &mut bytes);
+    fn hand_over(&mut self, bytes: Vec<u8>) -> Bytes {
+        if self.teller.has_content() {
+            self.log.note_first_content();
         }
         self.clock.hand_over();
         Bytes::from(bytes)
     }
 }
 
-const TYPICAL_EVENT_BYTES: usize = 192;
 /// Of one write to the client.
-const MAX_EVENTS_AT_ONCE: usize = 256;
+const MAX_BYTES_AT_ONCE: usize = 64 << 10;
 
 impl<S> Drop for EventBody<S> {
     /// However it ended: what it cost and what was lost.
     fn drop(&mut self) {
-        let stream = &self.stream;
-        self.log.note(|notes| {
-            notes.usage = stream.is_started().then(|| stream.usage().clone());
-            notes.stop_reason = stream.stop_reason().map(|reason| reason.as_str().to_owned());
-            notes.add_lossy(stream.report());
-        });
-    }
-}
-
-impl Reading {
-    fn events(pace: &Pace) -> Self {
-        Self::Events(Decoder::new(pace.max_event_bytes))
+        self.log.note(|notes| self.teller.note(notes));
     }
 }
 

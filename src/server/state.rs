@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
-use super::limits::Slots;
+use super::{lessons::Lessons, limits::Slots};
 use crate::{
     config::Config,
     upstream::{self, Listing, Upstream},
@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) slots: Slots,
     /// How the upstream is.
     pub(crate) health: Health,
+    /// What was learnt of its models.
+    pub(crate) lessons: Lessons,
     /// When serving began.
     pub(crate) started: Instant,
     /// The end that is near.
@@ -47,6 +49,7 @@ impl Shared {
             upstream: Upstream::new(&config.upstream, &config.limits)?,
             slots: Slots::new(config.limits.max_concurrent_requests),
             health: Health::default(),
+            lessons: Lessons::default(),
             started: Instant::now(),
             stopping: Stopping::default(),
             max_output_tokens: limited,

@@ -1,6 +1,7 @@
 //! What the translation of an answer must remember of its request.
 
 use super::Dialect;
+use super::remedy::Sent;
 use super::tool_names::ToolNames;
 use std::collections::HashSet;
 
@@ -15,6 +16,8 @@ pub struct Context {
     pub upstream: String,
     /// The upstream's name of the model, for messages.
     pub upstream_model: String,
+    /// What of the request an upstream may take offence at.
+    pub sent: Sent,
     /// Names of tools that had to change on the way to the upstream.
     pub(crate) tool_names: ToolNames,
     /// Tool call ids that stand in the conversation; an answer's ids must differ from them.

@@ -17,6 +17,9 @@ pub(crate) enum Delta {
     Refusal(String),
     /// Reasoning.
     Reasoning(String),
+    /// The reasoning so far is over, and this must come back with it in the next turn: a JSON text that only the
+    /// upstream understands. It may come without any reasoning to be seen.
+    ReasoningState(Box<RawValue>),
     /// A tool is called; `call` counts from 0 in the order of appearance.
     ToolStart {
         /// Which call.
@@ -27,6 +30,13 @@ pub(crate) enum Delta {
         name: String,
         /// What must come back with this call in the next turn.
         extra: Option<Box<RawValue>>,
+    },
+    /// What must come back with a call, after its beginning.
+    ToolExtra {
+        /// Which call.
+        call: usize,
+        /// A JSON text that only the upstream understands.
+        extra: Box<RawValue>,
     },
     /// A piece of a call's arguments. Pieces of several calls may alternate.
     ToolArguments {

@@ -43,6 +43,23 @@ pub(crate) fn repair(schema: Box<RawValue>) -> Repaired {
     Repaired { schema: text.finish(), change }
 }
 
+/// The schema without `$schema` and `$id` at its root, and which of them it had; `None` if it had neither.
+pub(crate) fn without_ids(schema: &RawValue) -> Option<(Box<RawValue>, Vec<&'static str>)> {
+    let members = Members::read(schema)?;
+    let dropped: Vec<&str> = IDS.into_iter().filter(|name| members.get(name).is_some()).collect();
+    if dropped.is_empty() {
+        return None;
+    }
+    let mut text = ObjectText::default();
+    for (name, value) in members.iter().filter(|(name, _)| !IDS.contains(name)) {
+        text.member(name, value.get());
+    }
+    Some((text.finish(), dropped))
+}
+
+/// Members that name a schema or its dialect.
+const IDS: [&str; 2] = ["$schema", "$id"];
+
 /// Whether every object in the schema is closed and requires all of its properties, as OpenAI demands of
 /// `strict: true`.
 pub(crate) fn fits_strict(schema: &RawValue) -> bool {

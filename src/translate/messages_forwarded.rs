@@ -37,4 +37,4 @@ mod usage;
 pub use error::error;
 pub use request::{Forwarded, Opened, Wishes, request};
 pub use response::{Whole, response};
-pub use stream::{End, Stream};
+pub use stream::Stream;

@@ -46,12 +46,9 @@
 //! Chunks, and whole completions read as one chunk, go through `reader.rs` into deltas; what follows is the same
 //! for every dialect ([`super::stream`]). So a whole answer and a stream give the same message.
 
-mod error;
 mod reader;
 mod request;
 
-pub(super) use error::in_band_body;
-pub use error::{UpstreamAnswer, error};
 pub(super) use reader::Reader;
 pub(super) use request::{form, pieces, write};
 // Requests are translated by the one verb for all dialects.

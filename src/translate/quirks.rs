@@ -164,6 +164,18 @@ pub struct Quirks {
     pub merge_consecutive: bool,
     /// `stop` strings that matched are named in the answer (`stop_reason`, `matched_stop`).
     pub reports_stop: bool,
+    /// What becomes of cache markers.
+    pub cache_control: CacheControl,
+    /// `prompt_cache_breakpoint` on parts is understood (OpenAI from gpt-5.6 on), and cache markers become it.
+    pub explicit_cache: bool,
+    /// Schemas may have `$schema` and `$id` (Gemini: 400).
+    pub schema_ids: bool,
+    /// Examples of a tool's input go into its description; elsewhere they are left out.
+    pub input_examples: bool,
+    /// Calls in the history need the definitions of their tools (Mistral): their absence is reported.
+    pub history_needs_tools: bool,
+    /// A call without a result gets one, and a result without a call becomes text; otherwise both are refused.
+    pub repair_tool_results: bool,
     /// `safety_identifier` is understood.
     pub safety_identifier: bool,
     /// `prompt_cache_key` is understood.
@@ -225,6 +237,18 @@ pub enum ReasoningEcho {
     ReasoningContentRequiredWithTools,
     /// As `reasoning`.
     Reasoning,
+    /// As `reasoning_details`, which hold what the vendor signed or encrypted; reasoning that came without them as
+    /// `reasoning` (OpenRouter).
+    ReasoningDetails,
+}
+
+/// What becomes of cache markers (`cache_control`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheControl {
+    /// They are left out: the upstream caches by itself.
+    Drop,
+    /// They stay on texts (OpenRouter).
+    Pass,
 }
 
 /// Which tool call ids are accepted.
@@ -234,6 +258,8 @@ pub enum ToolIds {
     Any,
     /// At most 40 characters (OpenAI chat completions).
     Max40,
+    /// At most 64 characters (OpenAI Responses).
+    Max64,
     /// Exactly nine of `[A-Za-z0-9]` (Mistral).
     Alphanumeric9,
 }
@@ -252,7 +278,7 @@ pub enum Prefill {
 }
 
 /// OpenAI's effort names (SDK 3.54.0, 2026-11-22).
-const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+pub(super) const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
 impl Preset {
     /// The starting values of this preset.
@@ -278,6 +304,12 @@ impl Preset {
             prefill: Prefill::Appended,
             merge_consecutive: false,
             reports_stop: false,
+            cache_control: CacheControl::Drop,
+            explicit_cache: false,
+            schema_ids: true,
+            input_examples: false,
+            history_needs_tools: false,
+            repair_tool_results: false,
             safety_identifier: false,
             prompt_cache_key: false,
             service_tier: false,
@@ -305,10 +337,11 @@ impl Preset {
                 system_parts: true,
                 top_k: true,
                 reasoning_request: ReasoningRequest::ReasoningObject,
-                reasoning_echo: ReasoningEcho::Reasoning,
+                reasoning_echo: ReasoningEcho::ReasoningDetails,
                 strict_tools: true,
                 tool_images: true,
                 file_urls: true,
+                cache_control: CacheControl::Pass,
                 prefill: Prefill::Continued,
                 ..generic
             },
@@ -334,10 +367,12 @@ impl Preset {
                 tool_ids: ToolIds::Alphanumeric9,
                 prefill: Prefill::PrefixFlag,
                 merge_consecutive: true,
+                history_needs_tools: true,
                 ..generic
             },
             Self::Gemini => Quirks {
                 efforts: &["none", "low", "medium", "high"],
+                schema_ids: false,
                 parallel_tool_calls: false,
                 files: false,
                 ..generic

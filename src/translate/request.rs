@@ -6,10 +6,12 @@
 //! own part is a plain table.
 
 mod blocks;
+mod browser;
 mod client_tools;
 mod conversation;
 mod form;
 mod hints;
+mod markers;
 mod part;
 mod reasoning;
 mod settings;
@@ -17,15 +19,17 @@ mod system;
 mod tool_changes;
 mod tools;
 
-pub(crate) use conversation::{Call, Item, Saying, Transcript};
+pub(crate) use conversation::{Call, Item, Saying, Thought, Transcript};
 pub(crate) use form::{Form, ReasoningBack};
-pub(crate) use part::{FileData, Part, joined_text};
+pub(crate) use markers::Markers;
+pub(crate) use part::{FileData, Marker, Part, PartKind};
 pub(crate) use reasoning::Reasoning;
 pub(crate) use settings::{Format, Settings};
 pub(crate) use tools::{Choice, Function};
 
 use super::context::Context;
 use super::quirks::ReasoningEcho;
+use super::remedy::Sent;
 use super::report::{Kind, Report};
 use super::signature::INFLATE_BUDGET_BYTES;
 use super::tool_names::ToolNames;
@@ -71,6 +75,13 @@ pub enum Piece<'a> {
 }
 
 impl Body {
+    /// The upstream's name of the model.
+    pub fn model(&self) -> &str {
+        match self {
+            Self::Chat(body) => &body.model,
+        }
+    }
+
     /// Tells everything in it that costs tokens.
     pub fn pieces<'a>(&'a self, tell: &mut impl FnMut(Piece<'a>)) {
         match self {
@@ -97,12 +108,17 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
         Dialect::Chat | Dialect::Responses => messages_via_chat::form(&options.quirks),
     };
     let names = ToolNames::default();
-    let mut translation = Translation { options, form, report, names, inflate_budget: INFLATE_BUDGET_BYTES };
+    let inflate_budget = INFLATE_BUDGET_BYTES;
+    let mut translation = Translation { options, form, report, names, inflate_budget, waiting_marker: None };
     let settings = translation.settings(&mut request)?;
     let stop_sequences = request.stop_sequences.take().unwrap_or_default();
     let stop_sequences: Vec<String> = stop_sequences.into_iter().filter(|it| !it.trim().is_empty()).collect();
     let scan_for_stop = translation.scans_for_stop() && !stop_sequences.is_empty();
     let used_tool_ids = conversation::ids_in_use(&request.messages);
+    if options.quirks.history_needs_tools && settings.functions.is_empty() && !used_tool_ids.is_empty() {
+        let reason = "the history has calls of tools that are not defined, which the upstream may refuse";
+        translation.report.add("/tools", Kind::Approximated, reason);
+    }
     let omit_thinking = request.thinking.as_ref().is_some_and(|it| it.display.as_deref() == Some("omitted"));
     let transcript = translation.conversation(request.system.take(), request.messages)?;
 
@@ -117,6 +133,7 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
         requested_model: request.model,
         upstream: options.upstream.clone(),
         upstream_model: options.model.clone(),
+        sent: Sent::from(&body),
         tool_names: translation.names,
         used_tool_ids,
         scan_for_stop,
@@ -139,6 +156,8 @@ struct Translation<'a> {
     names: ToolNames,
     /// What the signatures of thinking blocks may still inflate to, in bytes.
     inflate_budget: u64,
+    /// A cache marker for the next part that may carry one.
+    waiting_marker: Option<Marker>,
 }
 
 impl Translation<'_> {

@@ -34,7 +34,7 @@ pub(crate) struct Signature {
     /// Its model.
     #[serde(rename = "m")]
     pub(crate) model: String,
-    /// What is carried: `rt`, the reasoning's text, or `ts`, members of tool calls.
+    /// What is carried: `rt`, the reasoning's text; `rd`, its details; or `ts`, members of tool calls.
     #[serde(rename = "k")]
     pub(crate) kind: String,
     /// The text, where the client was not shown it (`display: "omitted"`).
@@ -43,6 +43,10 @@ pub(crate) struct Signature {
     /// By the client's id of a call: what must come back with it (Gemini's thought signatures).
     #[serde(rename = "c", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) calls: BTreeMap<String, Box<RawValue>>,
+    /// What must come back with the reasoning itself, in the words of its dialect. In chat completions (`rd`) the
+    /// array of OpenRouter's `reasoning_details`, which hold the text too.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<Box<RawValue>>,
 }
 
 impl Signature {
@@ -55,7 +59,15 @@ impl Signature {
             kind: "rt".to_owned(),
             text,
             calls: BTreeMap::new(),
+            state: None,
         }
+    }
+
+    /// The same, carrying what must come back with the reasoning.
+    pub(crate) fn with_state(mut self, state: Box<RawValue>) -> Self {
+        "rd".clone_into(&mut self.kind);
+        self.state = Some(state);
+        self
     }
 
     /// The same, carrying what must come back with a call.

@@ -24,6 +24,7 @@ use crate::protocol::anthropic::error::{Error, ErrorKind};
 use crate::protocol::anthropic::response::{Message, StopReason, Usage};
 use crate::protocol::anthropic::stream::Event;
 use crate::sse;
+use reasoning::Carried;
 use serde_json::value::RawValue;
 use std::mem;
 
@@ -56,6 +57,8 @@ pub struct Stream {
     refusal: Option<String>,
     /// Reasoning that waits for its signature: its text, if that must be carried and is not shown.
     reasoning: Option<String>,
+    /// The client's ids of the calls.
+    call_ids: Vec<String>,
     /// Bytes of text, thinking and input, for an estimate where the upstream reports no usage.
     said_bytes: usize,
     reported_usage: bool,
@@ -86,6 +89,7 @@ impl Stream {
             stop_sequence: None,
             refusal: None,
             reasoning: None,
+            call_ids: Vec::new(),
             said_bytes: 0,
             reported_usage: false,
             usage,
@@ -205,9 +209,11 @@ impl Stream {
                     self.text(text, events);
                 }
                 Delta::Reasoning(text) => self.reasoning(text, events),
+                Delta::ReasoningState(state) => self.sign(Carried::State(&state), events),
                 Delta::ToolStart { call, id, name, extra } => {
                     self.tool_start(call, id.as_deref(), name, extra.as_deref(), events);
                 }
+                Delta::ToolExtra { call, extra } => self.tool_extra(call, &extra, events),
                 Delta::ToolArguments { call, json } => {
                     self.said_bytes += json.len();
                     self.writer.tool_input(call, &json, &mut self.report, events);
@@ -233,7 +239,7 @@ impl Stream {
 
     /// Visible text, up to a stop sequence.
     fn text(&mut self, text: String, events: &mut Vec<Event>) {
-        self.sign(None, events);
+        self.sign(Carried::Nothing, events);
         let scanned = self.scan.push(text);
         self.show(scanned, events);
     }
@@ -279,7 +285,8 @@ impl Stream {
         }
         let id = tool_ids::to_client(id, &self.context.used_tool_ids, &self.message_id, call);
         self.context.used_tool_ids.insert(id.clone());
-        self.sign(extra.map(|extra| (id.as_str(), extra)), events);
+        self.call_ids.push(id.clone());
+        self.sign(extra.map_or(Carried::Nothing, |extra| Carried::Call(&id, extra)), events);
         self.writer.tool_start(id, self.context.tool_names.client_name(name), events);
     }
 

@@ -41,7 +41,8 @@ pub(crate) fn to_upstream(client_id: &str, occurrence: usize, rule: ToolIds) -> 
     match rule {
         ToolIds::Any => id,
         ToolIds::Max40 if id.len() <= 40 => id,
-        ToolIds::Max40 => format!("call_{}", base62(id.as_bytes(), 24)),
+        ToolIds::Max64 if id.len() <= 64 => id,
+        ToolIds::Max40 | ToolIds::Max64 => format!("call_{}", base62(id.as_bytes(), 24)),
         ToolIds::Alphanumeric9 if id.len() == 9 && id.bytes().all(|b| b.is_ascii_alphanumeric()) => id,
         ToolIds::Alphanumeric9 => base62(id.as_bytes(), 9),
     }
@@ -92,6 +93,8 @@ mod tests {
         assert!(nine.len() == 9 && nine.bytes().all(|b| b.is_ascii_alphanumeric()));
         assert_eq!(to_upstream("abcDEF123", 0, ToolIds::Alphanumeric9), "abcDEF123");
         assert!(to_upstream(&"x".repeat(64), 0, ToolIds::Max40).len() <= 40);
+        assert_eq!(to_upstream(&"x".repeat(64), 0, ToolIds::Max64), "x".repeat(64));
+        assert!(to_upstream(&"x".repeat(65), 0, ToolIds::Max64).len() <= 64);
         assert_ne!(to_upstream("call_0", 0, ToolIds::Any), to_upstream("call_0", 1, ToolIds::Any));
         assert_eq!(to_upstream("toolu_x_!!", 0, ToolIds::Any), "toolu_x_!!");
     }

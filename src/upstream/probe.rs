@@ -178,7 +178,7 @@ async fn key<F: FnMut(&Step)>(
     steps: &mut Steps<F>,
 ) -> Option<Listing> {
     let settings = upstream.settings();
-    let trial = Trial::start("key", request::url(settings, super::Endpoint::Models).to_string());
+    let trial = Trial::start("key", request::url(settings, super::Endpoint::Models, "", None).to_string());
     let listing = match upstream.list_models(None, LIST_PATIENCE).await {
         Ok(listing) => listing,
         Err(error) => {

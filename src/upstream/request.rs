@@ -15,14 +15,38 @@ use crate::{
 
 /// What is asked of the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endpoint<'a> {
+pub enum Endpoint {
     /// `POST /chat/completions`.
-    ChatCompletions {
-        /// The model, which Azure's older addresses have in the path.
-        model: &'a str,
-    },
+    ChatCompletions,
+    /// `POST /responses`.
+    Responses,
+    /// `POST /responses/input_tokens`, which counts.
+    ResponsesInputTokens,
+    /// `POST /v1/messages`, as Anthropic has it.
+    Messages,
+    /// `POST /v1/messages/count_tokens`.
+    MessagesCountTokens,
     /// `GET /models`.
     Models,
+}
+
+impl Endpoint {
+    /// Whether it is one of Anthropic's.
+    const fn is_messages(self) -> bool {
+        matches!(self, Self::Messages | Self::MessagesCountTokens)
+    }
+
+    /// What follows the base URL.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "/chat/completions",
+            Self::Responses => "/responses",
+            Self::ResponsesInputTokens => "/responses/input_tokens",
+            Self::Messages => "/messages",
+            Self::MessagesCountTokens => "/messages/count_tokens",
+            Self::Models => "/models",
+        }
+    }
 }
 
 /// What is to come back.
@@ -34,29 +58,42 @@ pub enum Accept {
     Events,
 }
 
-/// The endpoint's URL. The base URL's own path is kept.
-pub(super) fn url(settings: &Settings, endpoint: Endpoint<'_>) -> Url {
+/// The endpoint's URL. The base URL's own path is kept; `model` is what Azure's older addresses have in the path,
+/// and `query` what the client's request had.
+pub(super) fn url(settings: &Settings, endpoint: Endpoint, model: &str, query: Option<&str>) -> Url {
     let mut url = settings.base_url.clone();
     let base = url.path().trim_end_matches('/').to_owned();
-    let path = match (&settings.api_version, endpoint) {
+    let azure = settings.api_version.as_deref();
+    let path = endpoint.path();
+    url.set_path(&match azure {
+        _ if endpoint.is_messages() => format!("{}{path}", messages_base(&base, azure.is_some())),
         // Azure's older addresses name the deployment; its newer ones, which end in `/v1`, are like OpenAI's.
-        (Some(_), Endpoint::ChatCompletions { model }) if !base.ends_with("/v1") => {
+        Some(_) if !base.ends_with("/v1") => {
             let root = base.strip_suffix("/openai").unwrap_or(&base);
-            let model = utf8_percent_encode(model, SEGMENT);
-            format!("{root}/openai/deployments/{model}/chat/completions")
+            // Of the older ones only chat completions had the model in the path, not in the body.
+            let deployment = match endpoint {
+                Endpoint::ChatCompletions => format!("/deployments/{}", utf8_percent_encode(model, SEGMENT)),
+                _ => String::new(),
+            };
+            format!("{root}/openai{deployment}{path}")
         }
-        (Some(_), Endpoint::Models) if !base.ends_with("/v1") => {
-            let root = base.strip_suffix("/openai").unwrap_or(&base);
-            format!("{root}/openai/models")
-        }
-        (_, Endpoint::ChatCompletions { .. }) => format!("{base}/chat/completions"),
-        (_, Endpoint::Models) => format!("{base}/models"),
-    };
-    url.set_path(&path);
-    if let Some(version) = &settings.api_version {
+        _ => format!("{base}{path}"),
+    });
+    url.set_query(query.filter(|query| !query.is_empty()));
+    if let Some(version) = azure.filter(|_| !endpoint.is_messages()) {
         url.query_pairs_mut().append_pair("api-version", version);
     }
     url
+}
+
+/// Anthropic's endpoints stand below a `/v1`, which base URLs for OpenAI's dialects have and those for
+/// Anthropic's have not. Azure has them beside its `/openai`.
+fn messages_base(base: &str, azure: bool) -> String {
+    let root = base.strip_suffix("/v1").unwrap_or(base);
+    if azure && !root.ends_with("/anthropic") {
+        return format!("{}/anthropic/v1", root.strip_suffix("/openai").unwrap_or(root));
+    }
+    format!("{root}/v1")
 }
 
 /// Everything that would end or change a path segment.
@@ -85,8 +122,8 @@ pub(super) fn fixed_headers(settings: &Settings) -> Result<HeaderMap, Error> {
     Ok(headers)
 }
 
-/// All headers of one request. Without a key there are no credentials at all, unless a configured header holds
-/// them.
+/// All headers of one request but those that a client of Anthropic's API may add. Without a key there are no
+/// credentials at all, unless a configured header holds them.
 pub(super) fn headers(
     settings: &Settings,
     fixed: &HeaderMap,
@@ -106,16 +143,45 @@ pub(super) fn headers(
         }
     }
     if let Some(key) = client_key.or(settings.api_key.as_ref()) {
-        let (name, text) = match settings.auth_style {
-            AuthStyle::Bearer => (header::AUTHORIZATION, format!("Bearer {}", key.expose_secret())),
-            AuthStyle::ApiKeyHeader => (HeaderName::from_static("api-key"), key.expose_secret().to_owned()),
-        };
+        add_key(&mut headers, settings.auth_style, key)?;
+    }
+    Ok(headers)
+}
+
+fn add_key(headers: &mut HeaderMap, style: AuthStyle, key: &SecretString) -> Result<(), Error> {
+    let names: &[HeaderName] = match style {
+        AuthStyle::Bearer => &[header::AUTHORIZATION],
+        AuthStyle::ApiKeyHeader => &[HeaderName::from_static("api-key")],
+        AuthStyle::XApiKey => &[HeaderName::from_static("x-api-key"), header::AUTHORIZATION],
+    };
+    for name in names {
+        let scheme = if *name == header::AUTHORIZATION { "Bearer " } else { "" };
+        let text = format!("{scheme}{}", key.expose_secret());
         let mut value = HeaderValue::try_from(text).map_err(|_| Error::UnusableKey)?;
         value.set_sensitive(true);
         headers.insert(name, value);
     }
-    Ok(headers)
+    Ok(())
 }
+
+/// Adds what Anthropic's endpoints want beside the rest: the version, and what the client said of it. Nothing else
+/// of the client's headers gets through.
+pub(super) fn add_anthropic(headers: &mut HeaderMap, endpoint: Endpoint, client: Option<&HeaderMap>) {
+    if !endpoint.is_messages() {
+        return;
+    }
+    if !headers.contains_key(ANTHROPIC_VERSION) {
+        let version = client.and_then(|client| client.get(ANTHROPIC_VERSION)).cloned();
+        let version = version.unwrap_or_else(|| HeaderValue::from_static("2023-06-01"));
+        headers.insert(ANTHROPIC_VERSION, version);
+    }
+    for value in client.into_iter().flat_map(|client| client.get_all(ANTHROPIC_BETA)) {
+        headers.append(ANTHROPIC_BETA, value.clone());
+    }
+}
+
+const ANTHROPIC_VERSION: &str = "anthropic-version";
+const ANTHROPIC_BETA: &str = "anthropic-beta";
 
 #[cfg(test)]
 mod tests {
@@ -132,9 +198,9 @@ mod tests {
     fn endpoints_are_appended_to_the_base_path() {
         let check = |base: &str, version: Option<&str>, chat: &str, models: &str| {
             let settings = settings(base, version);
-            let model = "my gpt/4?";
-            assert_eq!(url(&settings, Endpoint::ChatCompletions { model }).as_str(), chat);
-            assert_eq!(url(&settings, Endpoint::Models).as_str(), models);
+            let url = |endpoint| url(&settings, endpoint, "my gpt/4?", None);
+            assert_eq!(url(Endpoint::ChatCompletions).as_str(), chat);
+            assert_eq!(url(Endpoint::Models).as_str(), models);
         };
         check(
             "https://api.openai.com/v1",
@@ -171,6 +237,90 @@ mod tests {
     }
 
     #[test]
+    fn every_dialect_has_its_path() {
+        let check = |base: &str, version: Option<&str>, responses: &str, messages: &str| {
+            let settings = settings(base, version);
+            let url = |endpoint| url(&settings, endpoint, "m", None);
+            assert_eq!(url(Endpoint::Responses).as_str(), responses);
+            assert_eq!(url(Endpoint::Messages).as_str(), messages);
+            let (path, query) = responses.split_once('?').map_or((responses, None), |it| (it.0, Some(it.1)));
+            let count = url(Endpoint::ResponsesInputTokens);
+            assert_eq!(count.query(), query);
+            assert!(count.as_str().starts_with(&format!("{path}/input_tokens")), "{count}");
+            assert_eq!(url(Endpoint::MessagesCountTokens).as_str(), format!("{messages}/count_tokens"));
+        };
+        check(
+            "https://api.openai.com/v1",
+            None,
+            "https://api.openai.com/v1/responses",
+            "https://api.openai.com/v1/messages",
+        );
+        check(
+            "http://127.0.0.1:8080",
+            None,
+            "http://127.0.0.1:8080/responses",
+            "http://127.0.0.1:8080/v1/messages",
+        );
+        check(
+            "https://api.deepseek.com/anthropic",
+            None,
+            "https://api.deepseek.com/anthropic/responses",
+            "https://api.deepseek.com/anthropic/v1/messages",
+        );
+        check(
+            "https://openrouter.ai/api/v1",
+            None,
+            "https://openrouter.ai/api/v1/responses",
+            "https://openrouter.ai/api/v1/messages",
+        );
+        // Azure: the older addresses, the newer ones, and Anthropic's models there.
+        for base in ["https://x.openai.azure.com", "https://x.openai.azure.com/openai"] {
+            check(
+                base,
+                Some("2025-04-01-preview"),
+                "https://x.openai.azure.com/openai/responses?api-version=2025-04-01-preview",
+                "https://x.openai.azure.com/anthropic/v1/messages",
+            );
+        }
+        check(
+            "https://x.services.ai.azure.com/openai/v1",
+            Some("preview"),
+            "https://x.services.ai.azure.com/openai/v1/responses?api-version=preview",
+            "https://x.services.ai.azure.com/anthropic/v1/messages",
+        );
+    }
+
+    #[test]
+    fn the_query_of_the_client_is_kept_where_it_is_wanted() {
+        let settings = settings("http://h/v1", None);
+        let with = |query| url(&settings, Endpoint::Messages, "m", query);
+        assert_eq!(with(Some("beta=true")).as_str(), "http://h/v1/messages?beta=true");
+        assert_eq!(with(Some("")).as_str(), "http://h/v1/messages");
+    }
+
+    #[test]
+    fn anthropics_endpoints_are_told_the_version_and_the_betas() {
+        let client: HeaderMap =
+            [("anthropic-version", "2026-10-21"), ("anthropic-beta", "a"), ("cookie", "c")]
+                .into_iter()
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+                .collect();
+        let with = |endpoint, client: Option<&HeaderMap>| {
+            let mut headers = HeaderMap::new();
+            add_anthropic(&mut headers, endpoint, client);
+            headers
+        };
+        let said = with(Endpoint::Messages, Some(&client));
+        assert_eq!(
+            (&said["anthropic-version"], &said["anthropic-beta"]),
+            (&client["anthropic-version"], &client["anthropic-beta"])
+        );
+        assert_eq!(said.len(), 2);
+        assert_eq!(with(Endpoint::MessagesCountTokens, None)["anthropic-version"], "2023-06-01");
+        assert!(with(Endpoint::ChatCompletions, Some(&client)).is_empty());
+    }
+
+    #[test]
     fn the_key_goes_into_the_header_of_its_style_and_nowhere_else() {
         let mut settings = settings("http://h/v1", None);
         let fixed = fixed_headers(&settings).unwrap();
@@ -185,6 +335,13 @@ mod tests {
         let azure = headers(&settings, &fixed, Accept::Json, Some(&client_key)).unwrap();
         assert_eq!(azure["api-key"], "sk-2");
         assert!(!azure.contains_key("authorization") && !azure.contains_key("accept-encoding"));
+        settings.auth_style = AuthStyle::XApiKey;
+        let both = headers(&settings, &fixed, Accept::Json, None).unwrap();
+        assert_eq!(
+            (&both["x-api-key"], &both["authorization"]),
+            (&"sk-1".parse().unwrap(), &"Bearer sk-1".parse().unwrap())
+        );
+        assert!(both["x-api-key"].is_sensitive());
     }
 
     #[test]

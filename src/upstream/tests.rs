@@ -42,8 +42,8 @@ fn upstream(base: &str) -> Upstream {
 }
 
 async fn ask(upstream: &Upstream) -> Result<Answer, Error> {
-    let call = Call { model: "m", body: Bytes::from_static(b"{}"), accept: Accept::Events, key: None };
-    time::timeout(PATIENCE, upstream.chat_completions(&call)).await.expect("an answer in time")
+    let call = Call::new(Endpoint::ChatCompletions, "m", Bytes::from_static(b"{}"), Accept::Events);
+    time::timeout(PATIENCE, upstream.post(&call)).await.expect("an answer in time")
 }
 
 async fn text(answer: Answer) -> Result<String, Error> {
@@ -214,8 +214,8 @@ async fn an_answer_that_breaks_off_or_is_too_long_is_an_error() {
 async fn a_dropped_call_closes_its_connection() {
     let (upstream, mut connections) = listen().await;
     let client = async {
-        let call = Call { model: "m", body: Bytes::from_static(b"{}"), accept: Accept::Json, key: None };
-        let silent = time::timeout(Duration::from_millis(100), upstream.chat_completions(&call)).await;
+        let call = Call::new(Endpoint::ChatCompletions, "m", Bytes::from_static(b"{}"), Accept::Json);
+        let silent = time::timeout(Duration::from_millis(100), upstream.post(&call)).await;
         assert!(silent.is_err());
     };
     let server = async {

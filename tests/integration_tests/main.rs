@@ -83,3 +83,6 @@ mod translate_golden;
 
 // What holds for every input: legal streams, cuts that change nothing, no panic, bytes kept, prefixes stable?
 mod properties;
+
+// How near the ways to count tokens come to the truth.
+mod token_errors;

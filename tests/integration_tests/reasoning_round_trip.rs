@@ -5,10 +5,11 @@ use aiapiproxy::protocol::anthropic::response::{ContentBlock, Message};
 use aiapiproxy::sse::Event;
 use aiapiproxy::translate::Options;
 use aiapiproxy::translate::context::Context;
+use aiapiproxy::translate::message_fold::MessageFold;
 use aiapiproxy::translate::messages_via_chat::request;
 use aiapiproxy::translate::quirks::Preset;
 use aiapiproxy::translate::response::response;
-use aiapiproxy::translate::stream::Stream;
+use aiapiproxy::translate::stream::{End, Stream};
 
 /// What the upstream sees of the turn after the one it answered with reasoning and a call.
 fn second_turn(display: &str, answered_by: &str, asked: &str) -> String {
@@ -123,4 +124,68 @@ fn what_waits_behind_a_call_that_never_ends_is_bounded() {
     }
     assert!(stream.is_over());
     assert_eq!(stream.failure().map(|error| error.status), Some(502));
+}
+
+/// What the upstream is sent after it answered with these chunks, which end in a call `c1`.
+fn next_request_after(chunks: &[&str], preset: Preset, display: &str) -> String {
+    let options = Options { quirks: preset.quirks(), ..options("up") };
+    let first = format!(
+        r#"{{"model":"m","max_tokens":9,"thinking":{{"type":"adaptive","display":"{display}"}},"messages":[{{"role":"user","content":"hi"}}]}}"#
+    );
+    let translated = request(Request::parse(first.as_bytes()).unwrap(), &options).unwrap();
+    let mut stream = Stream::new("msg_1".to_owned(), translated.context);
+    let mut events = Vec::new();
+    for chunk in chunks {
+        let data = format!(r#"{{"choices":[{{"delta":{chunk}}}]}}"#);
+        stream.push(&Event { name: "".into(), data: data.into() }, &mut events);
+    }
+    stream.push(&Event { name: "".into(), data: "[DONE]".into() }, &mut events);
+    stream.finish(End::Eof, &mut events);
+    assert_eq!(stream.report().entries(), []);
+    let mut fold = MessageFold::default();
+    for event in events {
+        fold.push(event).unwrap();
+    }
+    let content = serde_json::to_string(&fold.finish().unwrap().content).unwrap();
+    let second = format!(
+        r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"hi"}},{{"role":"assistant","content":{content}}},
+            {{"role":"user","content":[{{"type":"tool_result","tool_use_id":"c1"}}]}}]}}"#
+    );
+    let translated = request(Request::parse(second.as_bytes()).unwrap(), &options).unwrap();
+    serde_json::to_string(&translated.body).unwrap()
+}
+
+const CALL: &str = r#"{"tool_calls":[{"index":0,"id":"c1","function":{"name":"f","arguments":"{}"}}]}"#;
+
+#[test]
+fn what_openrouter_signs_comes_back_in_one_piece() {
+    let chunks = [
+        r#"{"reasoning":"Let","reasoning_details":[{"type":"reasoning.text","text":"Let","index":0}]}"#,
+        r#"{"reasoning":" me","reasoning_details":[{"type":"reasoning.text","text":" me","index":0}]}"#,
+        r#"{"reasoning_details":[{"type":"reasoning.text","signature":"Et8B","index":0}]}"#,
+        CALL,
+        r#"{"reasoning_details":[{"type":"reasoning.encrypted","data":"AA==","id":"c1","index":0}]}"#,
+    ];
+    for display in ["summarized", "omitted"] {
+        let seen = next_request_after(&chunks, Preset::OpenRouter, display);
+        let details = r#""content":null,"reasoning_details":[{"type":"reasoning.text","text":"Let me","index":0,"signature":"Et8B"},{"type":"reasoning.encrypted","data":"AA==","id":"c1","index":0}],"tool_calls""#;
+        assert!(seen.contains(details), "{display}: {seen}");
+    }
+    // One that does not take reasoning back gets none of it.
+    let seen = next_request_after(&chunks, Preset::Generic, "omitted");
+    assert!(!seen.contains("Et8B") && !seen.contains("AA=="), "{seen}");
+}
+
+#[test]
+fn what_openrouter_does_not_detail_comes_back_as_reasoning() {
+    let seen = next_request_after(&[r#"{"reasoning":"so"}"#, CALL], Preset::OpenRouter, "omitted");
+    assert!(seen.contains(r#""reasoning":"so","tool_calls""#), "{seen}");
+}
+
+#[test]
+fn what_gemini_sends_behind_a_call_comes_back_with_it() {
+    let late = r#"{"tool_calls":[{"index":0,"extra_content":{"google":{"thought_signature":"QUJD"}}}]}"#;
+    let seen = next_request_after(&[CALL, late, late], Preset::Gemini, "summarized");
+    let call = r#""arguments":"{}"},"extra_content":{"google":{"thought_signature":"QUJD"}}}"#;
+    assert!(seen.contains(call), "{seen}");
 }

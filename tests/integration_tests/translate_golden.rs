@@ -9,7 +9,7 @@
 //! | `requests` | Messages request | `{"body", "report"}` or `{"error"}` |
 //! | `responses` | the upstream's body, JSON or events | `{"message", "report"}` or `{"error"}` |
 //! | `streams` | the upstream's events, or a whole completion | the client's events, then losses as comments |
-//! | `errors` | the upstream's body | status, headers and envelope |
+//! | `../errors` | the upstream's body | status, headers and envelope |
 //!
 //! Fixtures are invented unless their name ends in `_real`; each is the smallest input that shows its feature.
 
@@ -20,13 +20,12 @@ use aiapiproxy::protocol::anthropic::error::{Error, ErrorKind};
 use aiapiproxy::protocol::anthropic::request::Request;
 use aiapiproxy::protocol::anthropic::stream::Event;
 use aiapiproxy::sse::{Decoder, encode};
-use aiapiproxy::translate::Options;
 use aiapiproxy::translate::context::Context;
-use aiapiproxy::translate::messages_via_chat::{self, Translated, UpstreamAnswer, error};
 use aiapiproxy::translate::quirks::Preset;
 use aiapiproxy::translate::report::Report;
 use aiapiproxy::translate::response::response;
 use aiapiproxy::translate::stream::{End, Stream};
+use aiapiproxy::translate::{Asked, Options, Translated, UpstreamAnswer, error, request};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -92,7 +91,7 @@ fn streams() {
 
 #[test]
 fn errors() {
-    golden::check(&format!("{FOLDER}/errors"), "json", |case| {
+    golden::check("errors", "json", |case| {
         let answer = companion(case, "answer.json");
         let header = |name: &str| answer[name].as_str();
         let upstream = UpstreamAnswer {
@@ -104,7 +103,13 @@ fn errors() {
             body: &case.input,
             client_key: answer["client_key"] == true,
         };
-        pretty(&text(&described(&error(&upstream, "up"))))
+        let asked = Asked {
+            upstream: "up".to_owned(),
+            requested_model: "claude-sonnet-4-5".to_owned(),
+            max_tokens: answer["max_tokens"].as_u64(),
+            input_estimate: 5_000,
+        };
+        pretty(&text(&described(&error(&upstream, &asked))))
     });
 }
 
@@ -131,7 +136,7 @@ fn played(stream: &mut Stream, case: &Case) -> Vec<Event> {
 }
 
 fn translated(body: &[u8], options: &Options) -> Result<Translated, Error> {
-    messages_via_chat::request(Request::parse(body)?, options)
+    request(Request::parse(body)?, options)
 }
 
 fn context(case: &Case) -> Context {
@@ -151,6 +156,9 @@ fn options(case: &Case) -> Options {
     let mut quirks = preset.quirks();
     quirks.think_tags = said["think_tags"] == true;
     quirks.lenient_eof = said["lenient_eof"] == true;
+    quirks.explicit_cache = said["explicit_cache"] == true;
+    quirks.input_examples = said["input_examples"] == true;
+    quirks.repair_tool_results = said["repair_tool_results"] == true;
     if let Some(mode) = text("system_mode") {
         assert_eq!(mode, "hoist", "the other modes have presets");
         quirks.system_mode = aiapiproxy::translate::quirks::SystemMode::Hoist;

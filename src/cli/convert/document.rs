@@ -18,13 +18,7 @@ use crate::{
     protocol::anthropic::{request::Request, response::Message, stream::Event},
     secret::mask_keys,
     sse,
-    translate::{
-        self,
-        message_explode::explode,
-        messages_via_chat::{self, UpstreamAnswer},
-        report::Report,
-        response,
-    },
+    translate::{self, Asked, UpstreamAnswer, message_explode::explode, report::Report, response},
 };
 
 /// What a document became.
@@ -123,7 +117,7 @@ fn response(
 fn error(document: &[u8], members: Option<&Members<'_>>, settings: &Settings) -> Result<Converted, Failure> {
     let status = settings.status.or_else(|| members.and_then(stated_status)).unwrap_or(UNSTATED_STATUS);
     let answer = UpstreamAnswer { status, body: document, ..UpstreamAnswer::default() };
-    let mut error = messages_via_chat::error(&answer, settings.upstream());
+    let mut error = translate::error(&answer, &Asked::from(&settings.context(None)));
     error.message = mask_keys(&error.message, &[]).into_owned();
     Ok(Converted { text: Text::Json(json(&error.envelope(None))?), report: Report::default() })
 }

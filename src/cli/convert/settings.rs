@@ -98,11 +98,6 @@ impl Settings {
         }
         context
     }
-
-    /// The upstream's name.
-    pub(super) fn upstream(&self) -> &str {
-        &self.upstream
-    }
 }
 
 /// An id for a message, the same for the same input.

@@ -1,9 +1,14 @@
 //! Content blocks of a request: what a message, a system prompt or a tool result is made of.
 
+pub mod browser;
+mod source;
+
 use super::request::{CacheControl, ToolChange};
+use browser::{BrowserState, StateChange, Tab};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use source::{Citations, WireSource};
 use std::fmt;
 
 /// A string, which stands for one text block, or a list of blocks.
@@ -141,6 +146,8 @@ pub enum BlockKind {
         /// Standard error.
         stderr: String,
     },
+    /// In a tool result: what a browser shows.
+    BrowserState(BrowserState),
     /// A file to be put into a code execution container.
     ContainerUpload,
     /// Markers without content for the model (`fallback`, `mcp_tool_listing`).
@@ -234,6 +241,8 @@ object! {
         optional return_code: IgnoredAny = "return_code",
         optional tool: ToolChange = "tool",
         optional tool_changes: Vec<IgnoredAny> = "tool_changes",
+        optional tabs: Vec<Tab> = "tabs",
+        optional state_changes: Vec<StateChange> = "state_changes",
     }
 }
 
@@ -327,6 +336,10 @@ impl WireBlock {
                     stderr: self.stderr.take().unwrap_or_default(),
                 }
             }
+            "browser_state" => BlockKind::BrowserState(BrowserState {
+                tabs: required(self.tabs.take(), "tabs")?,
+                state_changes: self.state_changes.take(),
+            }),
             "container_upload" => BlockKind::ContainerUpload,
             "fallback" | "mcp_tool_listing" => BlockKind::Marker,
             other if other.ends_with("_tool_result") => {
@@ -380,6 +393,8 @@ impl WireBlock {
             (self.url.is_some(), "url"),
             (self.stdout.is_some(), "stdout"),
             (self.stderr.is_some(), "stderr"),
+            (self.tabs.is_some(), "tabs"),
+            (self.state_changes.is_some(), "state_changes"),
         ]
         .into_iter()
         .filter(|(present, _)| *present)
@@ -389,95 +404,4 @@ impl WireBlock {
 
 fn required<T, E: Error>(value: Option<T>, name: &'static str) -> Result<T, E> {
     value.ok_or_else(|| E::missing_field(name))
-}
-
-/// `source` is an object on images and documents, a string on search results.
-#[derive(Debug, Clone)]
-enum WireSource {
-    Name(String),
-    Object(Source, Vec<String>),
-}
-
-impl<'de> Deserialize<'de> for WireSource {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct SourceVisitor;
-        impl<'de> Visitor<'de> for SourceVisitor {
-            type Value = WireSource;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a source object or string")
-            }
-            fn visit_str<E: Error>(self, name: &str) -> Result<WireSource, E> {
-                Ok(WireSource::Name(name.to_owned()))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<WireSource, A::Error> {
-                let mut members = SourceMembers::deserialize(MapAccessDeserializer::new(map))?;
-                let unknown = std::mem::take(&mut members.unknown);
-                Ok(WireSource::Object(members.into_source()?, unknown))
-            }
-        }
-        deserializer.deserialize_any(SourceVisitor)
-    }
-}
-
-object! {
-    #[expect(dead_code, reason = "a stored file's id means nothing to another vendor")]
-    struct SourceMembers {
-        required kind: String = "type",
-        optional media_type: String = "media_type",
-        optional data: String = "data",
-        optional url: String = "url",
-        optional content: Content = "content",
-        optional file_id: IgnoredAny = "file_id",
-    }
-}
-
-impl SourceMembers {
-    fn into_source<E: Error>(self) -> Result<Source, E> {
-        Ok(match self.kind.as_str() {
-            "base64" => Source::Base64 {
-                media_type: required(self.media_type, "media_type")?,
-                data: required(self.data, "data")?,
-            },
-            "url" => Source::Url(required(self.url, "url")?),
-            "text" => Source::Text(required(self.data, "data")?),
-            "content" => Source::Content(required(self.content, "content")?),
-            "file" => Source::File,
-            _ => Source::Other(self.kind),
-        })
-    }
-}
-
-/// `citations`: a list on text blocks, `{"enabled": bool}` on documents and search results.
-#[derive(Debug, Clone)]
-struct Citations {
-    wanted: bool,
-}
-
-impl<'de> Deserialize<'de> for Citations {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct CitationsVisitor;
-        impl<'de> Visitor<'de> for CitationsVisitor {
-            type Value = Citations;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of citations or an object")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Citations, A::Error> {
-                let mut wanted = false;
-                while seq.next_element::<IgnoredAny>()?.is_some() {
-                    wanted = true;
-                }
-                Ok(Citations { wanted })
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Citations, A::Error> {
-                let switch = CitationsSwitch::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Citations { wanted: switch.enabled.unwrap_or(false) })
-            }
-        }
-        deserializer.deserialize_any(CitationsVisitor)
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct CitationsSwitch {
-    enabled: Option<bool>,
 }

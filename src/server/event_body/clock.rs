@@ -12,7 +12,6 @@ pub(crate) struct Pace {
     pub(super) ping: Duration,
     pub(super) idle: Duration,
     pub(super) data: Duration,
-    pub(super) max_event_bytes: usize,
     pub(super) max_whole_bytes: usize,
 }
 
@@ -22,7 +21,6 @@ impl From<&Limits> for Pace {
             ping: limits.ping_interval,
             idle: limits.stream_idle_timeout,
             data: limits.first_byte_timeout,
-            max_event_bytes: limits.max_event_size,
             max_whole_bytes: limits.max_response_size,
         }
     }

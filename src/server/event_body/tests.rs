@@ -12,7 +12,14 @@ use futures_util::stream;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::{config::limits::Limits, server::state::Stopping, translate::context::Context};
+use crate::{
+    config::limits::Limits,
+    server::state::Stopping,
+    sse::Decoder,
+    translate::{context::Context, stream::Stream},
+};
+
+mod forwarded;
 
 type Piece = Result<Bytes, upstream::Error>;
 
@@ -55,7 +62,16 @@ impl Upstream {
     }
 }
 
+fn translated() -> Teller {
+    let stream = Stream::new("msg_1".to_owned(), Context::default());
+    Teller::translated(stream, Limits::default().max_event_size)
+}
+
 fn pair() -> (Upstream, impl Future<Output = Result<EventBody<Fake>, ApiError>>) {
+    pair_with(translated())
+}
+
+fn pair_with(teller: Teller) -> (Upstream, impl Future<Output = Result<EventBody<Fake>, ApiError>>) {
     let (sender, pieces) = mpsc::unbounded_channel();
     let dropped = Arc::<AtomicBool>::default();
     let upstream = Upstream { pieces: sender, dropped: Arc::clone(&dropped), stopping: Stopping::default() };
@@ -66,8 +82,7 @@ fn pair() -> (Upstream, impl Future<Output = Result<EventBody<Fake>, ApiError>>)
         mask: Mask::new(None, &crate::config::upstream::Upstream::default()),
         slot: None,
     };
-    let machine = Stream::new("msg_1".to_owned(), Context::default());
-    (upstream, EventBody::begin(Fake { pieces, dropped }, machine, setting))
+    (upstream, EventBody::begin(Fake { pieces, dropped }, teller, setting))
 }
 
 /// Events that the client has got, by name; an error by its type.
@@ -258,8 +273,7 @@ async fn a_source_that_never_pauses_cannot_hide_its_emptiness() {
         mask: Mask::new(None, &crate::config::upstream::Upstream::default()),
         slot: None,
     };
-    let machine = Stream::new("msg_1".to_owned(), Context::default());
-    let mut body = EventBody::begin(Box::pin(flood), machine, setting).await.unwrap();
+    let mut body = EventBody::begin(Box::pin(flood), translated(), setting).await.unwrap();
     let mut last = Bytes::new();
     while let Some(bytes) = body.next().await {
         last = bytes;

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::messages::{options, parse};
+use super::messages::{Course, options, parse};
 use crate::{
     protocol::anthropic::error::Error,
     server::{error::ApiError, limits, request_log::Log, state::Shared},
@@ -35,7 +35,7 @@ pub(crate) async fn count(
     let counted = tokio::task::spawn_blocking(move || {
         let mut parsed = parse(&shared, &log, &body)?;
         parsed.request.max_tokens = Some(1);
-        let options = options(&shared, &log, &parsed.request.model, None);
+        let (options, _) = options(&shared, &log, &parsed.request.model, None, &Course::default());
         let translated = translate::request(parsed, &options)?;
         drop(slot);
         Ok(tokens::count(&translated.body))

@@ -1,7 +1,9 @@
 //! `POST /v1/messages`: read, choose the model, translate, ask the upstream, translate back.
 
 mod answer;
+mod course;
 mod prepare;
+mod refusal;
 
 use std::sync::Arc;
 
@@ -12,10 +14,14 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue};
 
-pub(super) use self::prepare::{options, parse};
 use self::{
-    answer::{local_answer, translate_back, warning},
+    answer::{Answered, local_answer, translate_back, warning},
     prepare::{Prepared, prepare},
+    refusal::Refusal,
+};
+pub(super) use self::{
+    course::Course,
+    prepare::{options, parse},
 };
 use crate::{
     server::{
@@ -25,7 +31,8 @@ use crate::{
         request_log::Log,
         state::Shared,
     },
-    upstream::{Accept, Answer, Call},
+    translate::Dialect,
+    upstream::{Accept, Answer, Call, Endpoint},
 };
 
 /// `POST /v1/messages`.
@@ -54,30 +61,54 @@ async fn exchange(
 ) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
     let body = limits::read_body(&head.headers, body, &shared.config.limits, log).await?;
-    let prepared = prepare(shared, log, &head.headers, body).await?;
-    let mut headers: HeaderMap = warning(&prepared.report).into_iter().collect();
-    if prepared.answer_locally {
-        let mut response = local_answer(&prepared);
-        response.headers_mut().extend(headers);
+    let mut course = Course::default();
+    loop {
+        let prepared = prepare(shared, log, &head.headers, body.clone(), course.clone()).await?;
+        let mut headers: HeaderMap = warning(&prepared.report).into_iter().collect();
+        if prepared.answer_locally {
+            let mut response = local_answer(&prepared);
+            response.headers_mut().extend(headers);
+            return Ok(response);
+        }
+        let answer = ask(shared, log, caller, &prepared, &course).await?;
+        if let Some(id) = upstream_request_id(&answer) {
+            headers.insert("x-upstream-request-id", id.clone());
+        }
+        let answered = if (200..300).contains(&answer.status) {
+            course.keep(&shared.lessons, &prepared.model);
+            Answered::Message(answer)
+        } else {
+            let refusal = Refusal::read(answer, caller.upstream_key.is_some()).await;
+            let remedy = refusal.remedy(&prepared.context);
+            if remedy.is_some_and(|remedy| course.take_up(remedy, &prepared.learnt)) {
+                continue;
+            }
+            Answered::Refusal(refusal)
+        };
+        let told = translate_back(shared, log, caller, prepared, answered, slot).await;
+        let mut response = told.unwrap_or_else(ApiError::into_response);
+        // What the answer's translation says of losses says those of the request too.
+        headers.extend(std::mem::take(response.headers_mut()));
+        *response.headers_mut() = headers;
         return Ok(response);
     }
-    let answer = ask(shared, log, caller, &prepared).await?;
-    if let Some(id) = upstream_request_id(&answer) {
-        headers.insert("x-upstream-request-id", id.clone());
-    }
-    let told = translate_back(shared, log, caller, prepared, answer, slot).await;
-    let mut response = told.unwrap_or_else(ApiError::into_response);
-    // What the answer's translation says of losses says those of the request too.
-    headers.extend(std::mem::take(response.headers_mut()));
-    *response.headers_mut() = headers;
-    Ok(response)
 }
 
-async fn ask(shared: &Shared, log: &Log, caller: &Caller, prepared: &Prepared) -> Result<Answer, ApiError> {
+async fn ask(
+    shared: &Shared,
+    log: &Log,
+    caller: &Caller,
+    prepared: &Prepared,
+    course: &Course,
+) -> Result<Answer, ApiError> {
     let accept = if prepared.stream { Accept::Events } else { Accept::Json };
     let key = caller.upstream_key.as_ref();
-    let call = Call { model: &prepared.model, body: prepared.body.clone(), accept, key };
-    let answer = match shared.upstream.chat_completions(&call).await {
+    let endpoint = match prepared.context.dialect {
+        Dialect::Chat => Endpoint::ChatCompletions,
+        Dialect::Responses => Endpoint::Responses,
+    };
+    let call = Call { key, ..Call::new(endpoint, &prepared.model, prepared.body.clone(), accept) };
+    let answer = match shared.upstream.post(&call).await {
         Ok(answer) => answer,
         Err(error) => {
             shared.health.note_error(&error);
@@ -90,7 +121,9 @@ async fn ask(shared: &Shared, log: &Log, caller: &Caller, prepared: &Prepared) -
     }
     let id = upstream_request_id(&answer).and_then(|id| id.to_str().ok()).map(str::to_owned);
     log.note(|notes| {
-        notes.retries = Some(answer.retries);
+        // Each remedy is one more try, beside those of the calls before.
+        let before = notes.retries.filter(|_| course.retries() > 0).map_or(0, |before| before + 1);
+        notes.retries = Some(before + answer.retries);
         notes.upstream_request_id = id;
     });
     Ok(answer)

@@ -1,75 +1,25 @@
-//! Errors: Anthropic's own pass with their type and text; all others are translated.
+//! Errors: those of any upstream; Anthropic's own keep their type and text.
 
-use crate::protocol::anthropic::error::{Error, ErrorKind};
-use crate::translate::json_object::Members;
-use crate::translate::messages_via_chat::{self, UpstreamAnswer};
-use serde_json::value::RawValue;
-
-/// Longest text of an upstream that a message repeats, in characters.
-const MAX_MESSAGE_CHARS: usize = 2_000;
-/// What the messages of a full context begin with, by which agents know them.
-const OVERFLOWS: [&str; 2] = ["prompt is too long: ", "input length and `max_tokens` exceed context limit: "];
+use crate::protocol::anthropic::error::Error;
+use crate::translate::error::{self, Asked, UpstreamAnswer};
 
 /// What a failure is to the client. Status, kind and hints are Anthropic's. The caller masks secrets.
 ///
 /// An upstream that speaks of a failure in Anthropic's envelope is repeated word for word, unless the context is full
 /// and it says so in other words than agents know.
 pub fn error(answer: &UpstreamAnswer<'_>, upstream: &str) -> Error {
-    let translated = messages_via_chat::error(answer, upstream);
-    // Whose key it was decides about a 401, whatever the upstream calls it.
-    if answer.status == 401 || is_overflow(&translated.message) {
-        return translated;
-    }
-    let Some(own) = envelope(answer.body) else { return translated };
-    let hints = Error { status: own.status, kind: own.kind, message: own.message, ..translated };
-    match own.kind {
-        ErrorKind::Api if (500..=599).contains(&answer.status) => hints.with_status(answer.status),
-        ErrorKind::Api => hints.with_status(502),
-        ErrorKind::Timeout if answer.status == 408 => hints.with_status(408),
-        ErrorKind::Billing => hints.with_retry(false),
-        _ => hints,
-    }
+    error::error(answer, &Asked::of(upstream))
 }
 
 /// A failure that came inside an answer with status 200, or as an event.
 pub(super) fn in_band(body: &[u8], upstream: &str) -> Error {
-    let translated = messages_via_chat::in_band_body(body, upstream);
-    if is_overflow(&translated.message) {
-        return translated;
-    }
-    match envelope(body) {
-        Some(own) if own.kind == ErrorKind::Api => own.with_status(502),
-        Some(own) => own,
-        None => translated,
-    }
-}
-
-fn is_overflow(message: &str) -> bool {
-    OVERFLOWS.iter().any(|beginning| message.starts_with(beginning))
-}
-
-/// Reads `{"type":"error","error":{"type":…,"message":…}}` with one of Anthropic's types.
-fn envelope(body: &[u8]) -> Option<Error> {
-    let members = Members::read(serde_json::from_slice(body).ok()?)?;
-    let text = |value: &RawValue| serde_json::from_str::<String>(value.get()).ok();
-    if members.get("type").and_then(text)? != "error" {
-        return None;
-    }
-    let error = Members::read(members.get("error")?)?;
-    let name = error.get("type").and_then(text)?;
-    let kind = error.get("type").and_then(|kind| serde_json::from_str::<ErrorKind>(kind.get()).ok())?;
-    // Every word is read as an `api_error`; only the real one counts.
-    if kind == ErrorKind::Api && name != "api_error" {
-        return None;
-    }
-    let message = error.get("message").and_then(text).filter(|message| !message.trim().is_empty())?;
-    let message = message.chars().filter(|c| !c.is_control() || *c == '\n').take(MAX_MESSAGE_CHARS);
-    Some(Error::new(kind, message.collect::<String>()))
+    error::in_band_body(body, &Asked::of(upstream))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::anthropic::error::ErrorKind;
 
     fn check(status: u16, body: &str, expected: (u16, ErrorKind, &str)) {
         let answer = UpstreamAnswer { status, body: body.as_bytes(), ..Default::default() };
@@ -120,7 +70,7 @@ mod tests {
         check(400, &own("invalid_request_error", said), (400, ErrorKind::InvalidRequest, said));
         let body = r#"{"type":"error","error":{"type":"invalid_request_error","message":"This model's maximum context length is 8 tokens. However, you requested 9 tokens (9 in the messages, 0 in the completion)."}}"#;
         let answer = UpstreamAnswer { status: 400, body: body.as_bytes(), ..Default::default() };
-        assert!(is_overflow(&error(&answer, "up").message));
+        assert!(error(&answer, "up").message.starts_with("prompt is too long: 9 tokens > 8"));
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::protocol::anthropic::error::{Error, ErrorKind};
 use crate::protocol::anthropic::response::{StopReason, Usage};
 use crate::sse::{self, lines};
 use crate::translate::json_object::{Members, quoted};
+use crate::translate::stream::End;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -31,15 +32,6 @@ use std::borrow::Cow;
 const MAX_GARBLED: u32 = 8;
 /// Bytes of comments and pings before the first event that are kept back from an answer that could still fail.
 const MAX_QUIET_BYTES: usize = 4 << 10;
-
-/// How the upstream's body ended.
-#[derive(Debug, Clone)]
-pub enum End {
-    /// The body was over. Whether the answer is whole is decided by what it said: `message_stop`.
-    Eof,
-    /// Reading failed, a limit was exceeded, or the program stops.
-    Failed(Error),
-}
 
 /// One streamed answer on its way through.
 #[derive(Debug)]

@@ -3,12 +3,12 @@
 
 mod choice;
 mod finish;
+mod reasoning_details;
 mod think_tags;
 mod tool_calls;
 mod usage;
 mod whole;
 
-use super::error::{in_band, in_band_body};
 use crate::protocol::anthropic::error::{Error, ErrorKind};
 use crate::protocol::json;
 use crate::protocol::openai::chat::chunk::Chunk;
@@ -16,6 +16,7 @@ use crate::sse;
 use crate::translate::Dialect;
 use crate::translate::context::Context;
 use crate::translate::delta::Delta;
+use crate::translate::error::{Asked, in_band, in_band_body};
 use crate::translate::report::Kind;
 use choice::Choices;
 use std::mem;
@@ -27,15 +28,15 @@ const MAX_GARBLED: u32 = 8;
 /// The reader of one answer.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    /// The upstream's name, for messages.
-    upstream: String,
+    /// What was asked, for messages.
+    asked: Asked,
     choices: Choices,
     garbled: u32,
 }
 
 impl Reader {
     pub(crate) fn new(context: &Context) -> Self {
-        Self { upstream: context.upstream.clone(), choices: Choices::new(context), garbled: 0 }
+        Self { asked: Asked::from(context), choices: Choices::new(context), garbled: 0 }
     }
 
     /// Reads one event of a stream.
@@ -87,19 +88,19 @@ impl Reader {
 
     fn chunk(&mut self, chunk: Chunk, deltas: &mut Vec<Delta>) {
         match chunk.choices.iter().find_map(|choice| choice.error.as_deref()) {
-            Some(error) => deltas.push(Delta::Failed(in_band(error, &self.upstream))),
+            Some(error) => deltas.push(Delta::Failed(in_band(error, &self.asked))),
             None => self.choices.read(chunk, deltas),
         }
     }
 
     fn fail(&self, what: &str, deltas: &mut Vec<Delta>) {
-        let message = format!("{}: {what}", self.upstream);
+        let message = format!("{}: {what}", self.asked.upstream);
         deltas.push(Delta::Failed(Error::new(ErrorKind::Api, message).with_status(502)));
     }
 
     /// The body, or the data of an event, is a failure.
     fn fail_by_body(&self, body: &[u8], deltas: &mut Vec<Delta>) {
-        deltas.push(Delta::Failed(in_band_body(body, &self.upstream)));
+        deltas.push(Delta::Failed(in_band_body(body, &self.asked)));
     }
 }
 

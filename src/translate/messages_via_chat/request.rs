@@ -5,9 +5,11 @@ mod pieces;
 
 use crate::protocol::openai::chat::request as chat;
 use crate::translate::Options;
-use crate::translate::quirks::{MaxTokensField, Prefill, Quirks, ReasoningEcho, ReasoningRequest};
+use crate::translate::quirks::{
+    CacheControl, MaxTokensField, Prefill, Quirks, ReasoningEcho, ReasoningRequest,
+};
 use crate::translate::request::{
-    Choice, Form, Format, Function, Reasoning, ReasoningBack, Settings, Transcript,
+    Choice, Form, Format, Function, Markers, Reasoning, ReasoningBack, Settings, Transcript,
 };
 
 pub(crate) use pieces::pieces;
@@ -15,12 +17,20 @@ pub(crate) use pieces::pieces;
 /// `stop` takes four texts at most (OpenAI, 2026-11-22).
 const MAX_STOP_SEQUENCES: usize = 4;
 
+/// OpenAI writes four at most for a request, and one of them is its own (2026-11-22).
+const MAX_BREAKPOINTS: usize = 3;
+
 /// What chat completions can hold.
 pub(crate) fn form(quirks: &Quirks) -> Form {
     Form {
         media_in_results: quirks.tool_images,
         text_after_calls: false,
         merge_users: quirks.merge_consecutive,
+        markers: match quirks.cache_control {
+            _ if quirks.explicit_cache => Markers::OnParts { most: MAX_BREAKPOINTS },
+            CacheControl::Pass => Markers::OnTexts,
+            CacheControl::Drop => Markers::Nowhere,
+        },
         file_urls: quirks.file_urls,
         most_stop_sequences: MAX_STOP_SEQUENCES,
         reports_stop: quirks.reports_stop,
@@ -32,6 +42,7 @@ pub(crate) fn form(quirks: &Quirks) -> Form {
             ReasoningEcho::ReasoningContent
             | ReasoningEcho::ReasoningContentRequiredWithTools
             | ReasoningEcho::Reasoning => ReasoningBack::Text,
+            ReasoningEcho::ReasoningDetails => ReasoningBack::State,
         },
         prefill: quirks.prefill,
     }

@@ -1,6 +1,8 @@
 //! Content blocks as parts: text, images, documents (protocol.md §2.4, §2.5).
 
-use super::{FileData, Part, Translation, joined_text, report_unknown};
+use super::browser;
+use super::part::{FileData, Marker, Part, PartKind};
+use super::{Translation, report_unknown};
 use crate::protocol::anthropic::block::{Block, BlockKind, Content, Source};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::ToolChange;
@@ -27,18 +29,16 @@ impl Place {
 }
 
 impl Translation<'_> {
-    /// What every kind of block may carry beside its content.
-    pub(super) fn report_extras(&mut self, block: &Block, place: &Place) {
-        if block.cache_control.is_some() {
-            let reason = "the upstream caches by itself";
-            self.report.add(format!("{}/cache_control", place.0), Kind::Ignored, reason);
-        }
+    /// What every kind of block may carry beside its content; returns its cache marker, if the upstream takes any.
+    pub(super) fn extras(&mut self, block: &Block, place: &Place) -> Option<Marker> {
+        let marker = self.marker(block.cache_control.as_ref(), place);
         for name in &block.ignored {
             let reason = "it means nothing to another vendor's model";
             self.report.add(format!("{}/{name}", place.0), Kind::Ignored, reason);
         }
         report_unknown(&block.unknown, &place.0, &mut self.report);
         report_unknown(&block.unknown_in_source, &place.child("source").0, &mut self.report);
+        marker
     }
 
     /// Content that holds nothing but text, images and documents, as parts. Blank texts are left out: OpenAI and
@@ -56,7 +56,10 @@ impl Translation<'_> {
     ) -> Result<Vec<Part>, Error> {
         let mut parts = Vec::new();
         match content {
-            Content::Text(text) => self.text_part(text, place, &mut parts),
+            Content::Text(text) => {
+                self.text_part(text, place, &mut parts);
+                self.mark(None, &mut parts);
+            }
             Content::Blocks(blocks) => {
                 for (index, block) in blocks.into_iter().enumerate().skip(skipped) {
                     self.block(block, &place.child(index), &mut parts)?;
@@ -68,8 +71,15 @@ impl Translation<'_> {
 
     /// One block as parts.
     pub(super) fn block(&mut self, block: Block, place: &Place, parts: &mut Vec<Part>) -> Result<(), Error> {
-        self.report_extras(&block, place);
-        match block.kind {
+        let marker = self.extras(&block, place);
+        let before = parts.len();
+        self.kind(block.kind, place, parts)?;
+        self.mark(marker, parts.get_mut(before..).unwrap_or_default());
+        Ok(())
+    }
+
+    fn kind(&mut self, kind: BlockKind, place: &Place, parts: &mut Vec<Part>) -> Result<(), Error> {
+        match kind {
             BlockKind::Text { text, cited } => {
                 if cited {
                     let reason = "the upstream knows no citations";
@@ -99,7 +109,14 @@ impl Translation<'_> {
                 self.wrapped(&open, "</search_result>", content, place, parts)?;
             }
             BlockKind::ToolReference { tool_name } => {
-                parts.push(Part::Text(format!("Tool loaded: {tool_name}")));
+                parts.push(Part::text(format!("Tool loaded: {tool_name}")));
+            }
+            BlockKind::BrowserState(state) => {
+                self.report.add(&place.0, Kind::Approximated, "the state of a browser became text");
+                for (pointer, unknown) in state.unknown() {
+                    report_unknown(unknown, &place.child(pointer).0, &mut self.report);
+                }
+                parts.push(Part::text(browser::text(&state)));
             }
             BlockKind::Compaction { content, changes_tools } => {
                 if changes_tools {
@@ -147,7 +164,7 @@ impl Translation<'_> {
         if text.trim().is_empty() {
             self.report.add(&place.0, Kind::Ignored, "blank text");
         } else {
-            parts.push(Part::Text(text));
+            parts.push(Part::text(text));
         }
     }
 
@@ -173,7 +190,7 @@ impl Translation<'_> {
             Source::Url(_) => return Err(place.refuse("an image's url must begin with http:// or https://")),
             other => return Err(refuse_source(&other, "image", place)),
         };
-        Ok(Part::Image { url })
+        Ok(PartKind::Image { url }.into())
     }
 
     fn document(
@@ -209,7 +226,7 @@ impl Translation<'_> {
             self.report.add(format!("{}/context", place.0), Kind::Dropped, "a file part has no place for it");
         }
         let filename = title.unwrap_or_else(|| "document.pdf".to_owned());
-        parts.push(Part::File { filename, data });
+        parts.push(PartKind::File { filename, data }.into());
         Ok(())
     }
 
@@ -243,13 +260,17 @@ impl Translation<'_> {
     ) -> Result<(), Error> {
         let mut inner = self.parts(content, &place.child("content"))?;
         if inner.iter().all(Part::is_text) {
-            let text = joined_text(inner, "\n");
-            parts.push(Part::Text(format!("{open}\n{text}\n{close}").trim_end().to_owned()));
+            let mut joined = Part::joined(inner, "\n");
+            if let Some(text) = joined.text_mut() {
+                let whole = format!("{open}\n{text}\n{close}");
+                whole.trim_end().clone_into(text);
+            }
+            parts.push(joined);
         } else {
-            parts.push(Part::Text(open.to_owned()));
+            parts.push(Part::text(open));
             parts.append(&mut inner);
             if !close.is_empty() {
-                parts.push(Part::Text(close.to_owned()));
+                parts.push(Part::text(close));
             }
         }
         Ok(())

@@ -18,7 +18,7 @@ use std::collections::HashSet;
 use std::mem;
 use tool_results::{Calls, UpstreamIds};
 
-pub(crate) use assistant::{Call, Saying};
+pub(crate) use assistant::{Call, Saying, Thought};
 
 /// A conversation in no dialect, in the order in which an upstream must hear it.
 #[derive(Debug, Default)]
@@ -128,7 +128,9 @@ impl Translation<'_> {
         if leading.is_empty() && items.is_empty() {
             return Err(Error::invalid_request("messages: text content must not be blank"));
         }
-        Ok(Transcript { leading, items, is_prefilled })
+        let mut transcript = Transcript { leading, items, is_prefilled };
+        self.limit_markers(&mut transcript);
+        Ok(transcript)
     }
 
     fn message_extras(&mut self, message: &Message, place: &Place) {
@@ -177,7 +179,7 @@ impl Translation<'_> {
                 for (index, block) in blocks.into_iter().enumerate() {
                     let place = place.child(index);
                     if matches!(block.kind, BlockKind::ToolResult { .. }) {
-                        self.tool_result(block, &place, conversation)?;
+                        self.tool_result(block, &place, &mut parts, conversation)?;
                     } else {
                         self.block(block, &place, &mut parts)?;
                     }
@@ -222,7 +224,11 @@ impl Translation<'_> {
     /// Emits what has been said since the last assistant message.
     fn end_turn(&mut self, conversation: &mut Conversation) -> Result<(), Error> {
         let Conversation { calls, items, turn, .. } = conversation;
-        let media = mem::take(calls).emit(items)?;
+        let mut calls = mem::take(calls);
+        if self.options.quirks.repair_tool_results {
+            calls.repair(&mut self.report);
+        }
+        let media = calls.emit(items)?;
         let mut turn = mem::take(turn).0;
         if !media.is_empty() {
             match turn.first_mut() {
@@ -231,11 +237,11 @@ impl Translation<'_> {
             }
         }
         // System texts that stand before a user message and behind no other, where they may not stand alone.
-        let mut waiting: Vec<String> = Vec::new();
+        let mut waiting: Vec<Part> = Vec::new();
         for said in turn {
             match said {
                 Said::User(mut parts) => {
-                    prepend(&mem::take(&mut waiting), &mut parts);
+                    prepend(mem::take(&mut waiting), &mut parts);
                     self.push_user(parts, items);
                 }
                 Said::System(parts) if self.options.quirks.system_mode == SystemMode::Fold => {
@@ -250,7 +256,7 @@ impl Translation<'_> {
             }
         }
         if !waiting.is_empty() {
-            items.push(Item::User(vec![Part::Text(waiting.join("\n\n"))]));
+            items.push(Item::User(vec![Part::joined(waiting, "\n\n")]));
         }
         Ok(())
     }
@@ -277,16 +283,18 @@ pub(super) fn ids_in_use(messages: &[Message]) -> HashSet<String> {
 }
 
 /// Puts texts before the parts of a user message.
-fn prepend(texts: &[String], parts: &mut Vec<Part>) {
+fn prepend(texts: Vec<Part>, parts: &mut Vec<Part>) {
     if texts.is_empty() {
         return;
     }
-    let mut text = texts.join("\n\n");
-    if let Some(Part::Text(first)) = parts.first_mut() {
-        text.push_str("\n\n");
-        first.insert_str(0, &text);
-    } else {
-        parts.insert(0, Part::Text(text));
+    let texts = Part::joined(texts, "\n\n");
+    match parts.first_mut() {
+        Some(first) if first.is_text() => {
+            let first = mem::replace(first, Part::text(""));
+            let joined = Part::joined(vec![texts, first], "\n\n");
+            parts.splice(0..1, [joined]).for_each(drop);
+        }
+        _ => parts.insert(0, texts),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a dialect can hold, as far as the shared reading of a request depends on it.
 
+use super::Markers;
 use crate::translate::quirks::{Prefill, ReasoningRequest, ToolIds};
 
 /// What an upstream's dialect, with the upstream's quirks, can hold. What it cannot is rearranged, dropped or
@@ -12,6 +13,8 @@ pub(crate) struct Form {
     pub(crate) text_after_calls: bool,
     /// Consecutive messages of the user become one.
     pub(crate) merge_users: bool,
+    /// Where cache markers are taken.
+    pub(crate) markers: Markers,
     /// Files may be named by URL.
     pub(crate) file_urls: bool,
     /// The most stop sequences that are taken; may be none.
@@ -37,4 +40,6 @@ pub(crate) enum ReasoningBack {
     Nothing,
     /// Its text.
     Text,
+    /// Its text, and what came with it.
+    State,
 }

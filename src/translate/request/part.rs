@@ -2,7 +2,16 @@
 
 /// One part of what is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) struct Part {
+    /// What it is.
+    pub(crate) kind: PartKind,
+    /// The prompt up to here is worth caching.
+    pub(crate) marker: Option<Marker>,
+}
+
+/// What a part is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PartKind {
     /// Text; never blank.
     Text(String),
     /// An image.
@@ -28,36 +37,55 @@ pub(crate) enum FileData {
     Url(String),
 }
 
+/// A cache marker of the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Marker {
+    /// Where it stood: a JSON pointer.
+    pub(super) pointer: String,
+    /// How long to keep what is cached, such as `5m`.
+    pub(crate) ttl: Option<String>,
+}
+
 impl Part {
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        PartKind::Text(text.into()).into()
+    }
+
+    /// The texts of the parts as one, with the last of their markers; other parts must have been taken out before.
+    pub(crate) fn joined(parts: Vec<Self>, separator: &str) -> Self {
+        let (mut texts, mut marker) = (Vec::with_capacity(parts.len()), None);
+        for part in parts {
+            marker = part.marker.or(marker);
+            if let PartKind::Text(text) = part.kind {
+                texts.push(text);
+            }
+        }
+        Self { kind: PartKind::Text(texts.join(separator)), marker }
+    }
+
     /// What a reader would call it.
     pub(super) const fn name(&self) -> &'static str {
-        match self {
-            Self::Text(_) => "text",
-            Self::Image { .. } => "image",
-            Self::File { .. } => "file",
+        match self.kind {
+            PartKind::Text(_) => "text",
+            PartKind::Image { .. } => "image",
+            PartKind::File { .. } => "file",
         }
     }
 
     pub(crate) const fn is_text(&self) -> bool {
-        matches!(self, Self::Text(_))
+        matches!(self.kind, PartKind::Text(_))
     }
 
     pub(super) const fn text_mut(&mut self) -> Option<&mut String> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Image { .. } | Self::File { .. } => None,
+        match &mut self.kind {
+            PartKind::Text(text) => Some(text),
+            PartKind::Image { .. } | PartKind::File { .. } => None,
         }
     }
 }
 
-/// The texts of the parts; other parts must have been taken out before.
-pub(crate) fn joined_text(parts: Vec<Part>, separator: &str) -> String {
-    let texts: Vec<String> = parts
-        .into_iter()
-        .filter_map(|part| match part {
-            Part::Text(text) => Some(text),
-            Part::Image { .. } | Part::File { .. } => None,
-        })
-        .collect();
-    texts.join(separator)
+impl From<PartKind> for Part {
+    fn from(kind: PartKind) -> Self {
+        Self { kind, marker: None }
+    }
 }

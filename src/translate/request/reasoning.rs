@@ -4,7 +4,8 @@ use super::Translation;
 use super::blocks::Place;
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::{Request, Role, Thinking};
-use crate::translate::quirks::{Quirks, ReasoningRequest, is_reasoning_model, lacks_effort_none};
+use crate::translate::Options;
+use crate::translate::quirks::{ReasoningRequest, is_reasoning_model, lacks_effort_none};
 use crate::translate::report::Kind;
 
 /// Effort names, weakest first; what an upstream lacks is replaced by the nearest.
@@ -126,7 +127,10 @@ impl Translation<'_> {
             Wish::Effort(effort) => &effort.name,
             Wish::Budget(tokens) => effort_of_budget(*tokens),
         };
-        let nearest = nearest_effort(wanted, &self.options.quirks, &self.options.model)?;
+        let Some(nearest) = nearest_effort(wanted, self.options) else {
+            self.report.add(wish.pointer(), Kind::Dropped, "the model takes no effort near to it");
+            return None;
+        };
         if let Wish::Budget(tokens) = wish {
             let reason = format!("a budget of {tokens} tokens became the effort `{nearest}`");
             self.report.add(wish.pointer(), Kind::Approximated, reason);
@@ -179,15 +183,19 @@ fn effort_of_budget(tokens: u64) -> &'static str {
 }
 
 /// The effort the upstream knows that is nearest to the wanted one, the weaker of two.
-fn nearest_effort(wanted: &str, quirks: &Quirks, model: &str) -> Option<&'static str> {
+fn nearest_effort(wanted: &str, options: &Options) -> Option<&'static str> {
+    let Options { quirks, model, .. } = options;
     let rank = |effort: &str| RANKS.iter().position(|known| *known == effort);
     let wanted = rank(wanted)?;
     // `none` switches reasoning off, so it is near to nothing but itself.
     let none_fits = wanted == 0 && !(quirks.no_sampling_on_reasoning_models && lacks_effort_none(model));
-    quirks
-        .efforts
+    // What was learnt of the model is narrower than what is known of the upstream, if they meet at all.
+    let learnt = options.efforts.as_deref().unwrap_or(quirks.efforts);
+    let meet = learnt.iter().any(|effort| quirks.efforts.contains(effort));
+    learnt
         .iter()
         .copied()
+        .filter(|effort| !meet || quirks.efforts.contains(effort))
         .filter(|effort| none_fits || *effort != "none")
         .filter_map(|effort| Some((rank(effort)?.abs_diff(wanted), effort)))
         .min_by_key(|(distance, _)| *distance)
@@ -201,7 +209,9 @@ mod tests {
 
     #[test]
     fn efforts_are_clamped_to_what_the_upstream_knows() {
-        let nearest = |wanted, preset: Preset, model| nearest_effort(wanted, &preset.quirks(), model);
+        let nearest = |wanted, preset: Preset, model| {
+            nearest_effort(wanted, &Options::new(preset.quirks(), "up", model))
+        };
         assert_eq!(nearest("max", Preset::OpenAi, "gpt-6-sol"), Some("max"));
         assert_eq!(nearest("none", Preset::OpenAi, "gpt-6-astra"), Some("minimal"));
         assert_eq!(nearest("low", Preset::DeepSeek, "deepseek-chat"), Some("high"));

@@ -79,6 +79,13 @@ impl Translation<'_> {
                 format!("{wanted} is above the model's limit of {limit}"),
             );
         }
+        let limit = self.options.room_for_output.map_or(limit, |room| {
+            if room < limit {
+                let reason = format!("{limit} do not fit into the context beside the input, {room} do");
+                self.report.add("/max_tokens", Kind::Clamped, reason);
+            }
+            limit.min(room)
+        });
         let least = self.form.least_max_tokens;
         if limit < least {
             self.report.add("/max_tokens", Kind::Clamped, format!("the upstream takes no less than {least}"));
@@ -88,7 +95,8 @@ impl Translation<'_> {
 
     fn sampling(&mut self, request: &Request, settings: &mut Settings) {
         let quirks = &self.options.quirks;
-        let fixed = quirks.no_sampling_on_reasoning_models && is_reasoning_model(&self.options.model);
+        let reasons = quirks.no_sampling_on_reasoning_models && is_reasoning_model(&self.options.model);
+        let fixed = reasons || self.options.no_sampling;
         let mut take = |name: &str, value: Option<f64>| {
             if fixed && value.is_some() {
                 self.report.add(format!("/{name}"), Kind::Dropped, "the model refuses sampling parameters");
@@ -102,7 +110,7 @@ impl Translation<'_> {
         if request.top_k.is_some() && !quirks.top_k {
             self.report.add("/top_k", Kind::Dropped, "the upstream does not know it");
         }
-        settings.stop = self.stop_sequences(request.stop_sequences.as_deref().unwrap_or_default(), fixed);
+        settings.stop = self.stop_sequences(request.stop_sequences.as_deref().unwrap_or_default(), reasons);
     }
 
     fn stop_sequences(&mut self, sequences: &[String], refused: bool) -> Vec<String> {
@@ -178,6 +186,7 @@ impl Translation<'_> {
         let Some(schema) = schema else {
             return Err(Error::invalid_request(format!("{member}.schema: missing field `schema`")));
         };
+        let schema = self.without_ids(schema, &format!("{pointer}/schema"));
         let strict = json_schema::fits_strict(&schema);
         if !strict {
             let reason = "the schema is outside of the strict subset, so the upstream may deviate from it";

@@ -1,7 +1,7 @@
 //! System text: the leading one, and where texts in mid-conversation go (protocol.md §2.3).
 
 use super::blocks::Place;
-use super::{Part, Translation, joined_text};
+use super::{Part, Translation};
 use crate::protocol::anthropic::block::{Block, BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::translate::report::Kind;
@@ -32,18 +32,19 @@ impl Translation<'_> {
 }
 
 /// A system text in the turn of a user, where templates take no system message but the first.
-pub(super) fn reminder(parts: Vec<Part>) -> String {
-    format!("<system-reminder>\n{}\n</system-reminder>", joined_text(parts, "\n\n"))
+pub(super) fn reminder(parts: Vec<Part>) -> Part {
+    let mut joined = Part::joined(parts, "\n\n");
+    if let Some(text) = joined.text_mut() {
+        *text = format!("<system-reminder>\n{text}\n</system-reminder>");
+    }
+    joined
 }
 
 /// Appends a text to what a user said or a tool answered; a lone text stays one.
-pub(super) fn append(text: String, parts: &mut Vec<Part>) {
-    match parts.as_mut_slice() {
-        [Part::Text(before)] => {
-            before.push_str("\n\n");
-            before.push_str(&text);
-        }
-        _ => parts.push(Part::Text(text)),
+pub(super) fn append(text: Part, parts: &mut Vec<Part>) {
+    parts.push(text);
+    if parts.len() == 2 && parts.iter().all(Part::is_text) {
+        *parts = vec![Part::joined(std::mem::take(parts), "\n\n")];
     }
 }
 

@@ -145,10 +145,12 @@ impl Translation<'_> {
 
     /// Members without a place in a function's definition.
     fn tool_hints(&mut self, tool: &Tool, pointer: &str) {
-        let examples = tool.input_examples.as_ref().is_some_and(|examples| !examples.is_empty());
+        let examples = tool.input_examples.as_ref().is_some_and(|examples| !examples.is_empty())
+            && !self.options.quirks.input_examples;
+        let marker = self.marker(tool.cache_control.as_ref(), &Place(pointer.to_owned()));
+        self.mark(marker, &mut []);
         let hints = [
             ("input_examples", examples, "a function has no examples"),
-            ("cache_control", tool.cache_control.is_some(), "the upstream caches by itself"),
             ("eager_input_streaming", tool.eager_input_streaming.is_some(), "input is streamed as it comes"),
         ];
         for (name, _, reason) in hints.into_iter().filter(|(_, present, _)| *present) {
@@ -174,12 +176,25 @@ impl Translation<'_> {
         if let Some(reason) = repaired.change {
             self.report.add(format!("{pointer}/input_schema"), Kind::Approximated, reason);
         }
-        Ok(Function {
-            name: self.names.upstream_name(&name),
-            description: tool.description,
-            parameters: repaired.schema,
-            strict,
-        })
+        let parameters = self.without_ids(repaired.schema, &format!("{pointer}/input_schema"));
+        let mut description = tool.description;
+        if self.options.quirks.input_examples {
+            append_examples(tool.input_examples.as_deref().unwrap_or_default(), &mut description);
+        }
+        Ok(Function { name: self.names.upstream_name(&name), description, parameters, strict })
+    }
+
+    /// A schema without the members that name it, where the upstream refuses those.
+    pub(super) fn without_ids(&mut self, schema: Box<RawValue>, pointer: &str) -> Box<RawValue> {
+        if self.options.quirks.schema_ids {
+            return schema;
+        }
+        let Some((schema, dropped)) = json_schema::without_ids(&schema) else { return schema };
+        for name in dropped {
+            let reason = "the upstream refuses schemas with it";
+            self.report.add(format!("{pointer}/{name}"), Kind::Rewritten, reason);
+        }
+        schema
     }
 
     fn strict(&mut self, pointer: &str, schema: &RawValue) -> bool {
@@ -269,6 +284,23 @@ impl Translation<'_> {
         settings.one_tool_call = choice.disable_parallel_tool_use == Some(true) && choice.kind != "none";
         settings.no_parallel_calls = settings.one_tool_call && self.options.quirks.parallel_tool_calls;
         Ok(())
+    }
+}
+
+/// Examples of a tool's input, one a line, behind its description.
+fn append_examples(examples: &[Box<RawValue>], description: &mut Option<String>) {
+    if examples.is_empty() {
+        return;
+    }
+    let text = description.get_or_insert_default();
+    if !text.is_empty() {
+        text.push_str("\n\n");
+    }
+    text.push_str("Examples of input:");
+    for example in examples {
+        text.push('\n');
+        // Line breaks stand between values only; those within texts are escaped.
+        text.push_str(&example.get().replace(['\n', '\r'], " "));
     }
 }
 

@@ -1,6 +1,7 @@
 //! How an answer ends: why the model stopped, and the last events (protocol.md §3.2).
 
 use super::Stream;
+use super::reasoning::Carried;
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::response::{StopDetails, StopReason, Usage};
 use crate::protocol::anthropic::stream::Event;
@@ -48,7 +49,7 @@ impl Stream {
         if self.ended {
             return;
         }
-        self.sign(None, events);
+        self.sign(Carried::Nothing, events);
         self.release(events);
         if self.is_stopped() {
             self.finish = None;

@@ -12,7 +12,7 @@ use crate::{
     },
     secret, sse,
     translate::quirks::MaxTokensField,
-    upstream::{Accept, Answer, Call, Upstream},
+    upstream::{Accept, Answer, Call, Endpoint, Upstream},
 };
 
 /// Enough for a word and for the least that some servers accept.
@@ -112,7 +112,7 @@ async fn ask(upstream: &Upstream, model: &str, stream: bool) -> Result<Answer, c
     };
     let body = Bytes::from(serde_json::to_vec(&request).unwrap_or_default());
     let accept = if stream { Accept::Events } else { Accept::Json };
-    upstream.chat_completions(&Call { model, body, accept, key: None }).await
+    upstream.post(&Call::new(Endpoint::ChatCompletions, model, body, accept)).await
 }
 
 /// What to do about a status.

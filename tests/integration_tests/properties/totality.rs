@@ -3,10 +3,10 @@
 use super::{PLAIN, config, context, options, run, stream};
 use aiapiproxy::protocol::anthropic::request::Request;
 use aiapiproxy::sse::Decoder;
-use aiapiproxy::translate::messages_via_chat::{UpstreamAnswer, error, request};
 use aiapiproxy::translate::quirks::Preset;
 use aiapiproxy::translate::response::response;
 use aiapiproxy::translate::stream::End;
+use aiapiproxy::translate::{Asked, UpstreamAnswer, error, request};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::fs;
@@ -15,9 +15,11 @@ use std::sync::LazyLock;
 
 /// Every input of the golden files: good starting points for spoiling.
 static INPUTS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/messages_via_chat");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let mut inputs = Vec::new();
-    for folder in ["requests", "responses", "streams", "errors"] {
+    for folder in
+        ["messages_via_chat/requests", "messages_via_chat/responses", "messages_via_chat/streams", "errors"]
+    {
         for entry in fs::read_dir(root.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if !path.to_string_lossy().contains(".expected.") {
@@ -63,7 +65,7 @@ fn read_everywhere(bytes: &[u8], preset: Preset) {
     read_answer(bytes);
     for status in [200, 400, 401, 429, 503] {
         let answer = UpstreamAnswer { status, body: bytes, ..UpstreamAnswer::default() };
-        let error = error(&answer, "up");
+        let error = error(&answer, &Asked::of("up"));
         assert!((400..600).contains(&error.status) && !error.message.is_empty());
         assert!(error.message.chars().count() < 2_200, "{}", error.message.len());
     }

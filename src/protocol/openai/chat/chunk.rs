@@ -5,7 +5,9 @@
 
 use crate::protocol::openai::lenient;
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use std::fmt;
 
 /// A chunk or a completion.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -140,22 +142,44 @@ pub struct Part {
     pub thinking: Option<Content>,
 }
 
-/// One part of OpenRouter's reasoning.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+/// One part of OpenRouter's reasoning, or a piece of one. It must come back as it is, so all of it is kept.
+#[derive(Debug, Clone, Default)]
 pub struct ReasoningDetail {
-    /// Text of a `reasoning.text` part.
-    #[serde(deserialize_with = "lenient::text")]
-    pub text: Option<String>,
-    /// Text of a `reasoning.summary` part.
-    #[serde(deserialize_with = "lenient::text")]
-    pub summary: Option<String>,
-    /// What a `reasoning.encrypted` part holds.
-    #[serde(deserialize_with = "lenient::text")]
-    pub data: Option<String>,
-    /// Proves a `reasoning.text` part to its vendor.
-    #[serde(deserialize_with = "lenient::text")]
-    pub signature: Option<String>,
+    /// Its members in their order.
+    pub members: Vec<(String, Box<RawValue>)>,
+}
+
+impl ReasoningDetail {
+    /// The member of that name, unless it is `null`.
+    pub fn get(&self, name: &str) -> Option<&RawValue> {
+        let value = self.members.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)?;
+        (value.get() != "null").then_some(value)
+    }
+
+    /// The text of the member of that name.
+    pub fn text(&self, name: &str) -> Option<String> {
+        serde_json::from_str(self.get(name)?.get()).ok()
+    }
+}
+
+impl<'de> Deserialize<'de> for ReasoningDetail {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct DetailVisitor;
+        impl<'de> Visitor<'de> for DetailVisitor {
+            type Value = ReasoningDetail;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ReasoningDetail, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(ReasoningDetail { members })
+            }
+        }
+        deserializer.deserialize_map(DetailVisitor)
+    }
 }
 
 /// A call of a tool, whole or in part.

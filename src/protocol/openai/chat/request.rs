@@ -3,6 +3,7 @@
 //! Every member is on some upstream's list (protocol.md §2.13): many servers answer an unknown one with 400,
 //! so a member that is `None` is never written.
 
+use crate::protocol::openai::Breakpoint;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -105,6 +106,9 @@ pub struct AssistantMessage {
     /// Its reasoning, as OpenRouter, Groq and newer vLLM name it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// Its reasoning with what the vendor signed or encrypted (OpenRouter): an array.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_details: Option<Box<RawValue>>,
     /// The tools it called.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,
@@ -125,8 +129,33 @@ pub enum Content {
 
 /// One part of a message.
 #[derive(Debug, Clone, Serialize)]
+pub struct Part {
+    /// What it is.
+    #[serde(flatten)]
+    pub kind: PartKind,
+    /// OpenRouter: a cache marker, as Anthropic has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_control: Option<CacheControl>,
+    /// OpenAI: a cache marker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_cache_breakpoint: Option<Breakpoint>,
+}
+
+/// OpenRouter's cache marker.
+#[derive(Debug, Clone, Serialize)]
+pub struct CacheControl {
+    /// Always `ephemeral`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// How long to keep what is cached, such as `1h`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<String>,
+}
+
+/// What a part is.
+#[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Part {
+pub enum PartKind {
     /// Text.
     Text {
         /// The text.

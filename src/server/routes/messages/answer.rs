@@ -1,14 +1,12 @@
 //! The way back: from the upstream's answer to the client's.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use axum::{
     body::Body,
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderName, HeaderValue, header};
 
-use super::prepare::Prepared;
+use super::{prepare::Prepared, refusal::Refusal};
 use crate::{
     config::server::OnLossy,
     protocol::anthropic::{
@@ -19,21 +17,23 @@ use crate::{
     server::{
         auth::Caller,
         error::{ApiError, Mask},
-        event_body::{EventBody, Pace, Setting},
+        event_body::{EventBody, Pace, Setting, Teller},
         limits::Slot,
         request_log::Log,
         state::Shared,
     },
     sse,
-    translate::{
-        message_explode::explode,
-        messages_via_chat::{self, UpstreamAnswer},
-        report::Report,
-        response::response,
-        stream::Stream,
-    },
+    translate::{message_explode::explode, report::Report, response::response, stream::Stream},
     upstream::Answer,
 };
+
+/// What came of a request.
+pub(super) enum Answered {
+    /// An answer, if its body holds one.
+    Message(Answer),
+    /// None.
+    Refusal(Refusal),
+}
 
 /// The upstream's answer as the client is told it.
 pub(super) async fn translate_back(
@@ -41,14 +41,14 @@ pub(super) async fn translate_back(
     log: &Log,
     caller: &Caller,
     prepared: Prepared,
-    answer: Answer,
+    answered: Answered,
     slot: Slot,
 ) -> Result<Response, ApiError> {
     let mask = Mask::new(caller.upstream_key.as_ref(), &shared.config.upstream);
-    if !(200..300).contains(&answer.status) {
-        let error = refused(shared, answer, caller.upstream_key.is_some()).await;
-        return Err(ApiError::upstream(mask.error(error)));
-    }
+    let answer = match answered {
+        Answered::Message(answer) => answer,
+        Answered::Refusal(refusal) => return refused(shared, log, &mask, &prepared, &refusal),
+    };
     if prepared.stream {
         return Ok(event_stream(stream_events(shared, log, mask, prepared, answer, slot).await?));
     }
@@ -90,24 +90,28 @@ fn refuse_losses(shared: &Shared, answer: &Report) -> Result<(), ApiError> {
     Err(ApiError::upstream(Error::new(ErrorKind::Api, message).with_status(502).with_retry(false)))
 }
 
-/// Translates an answer that is none. Of a long one the beginning says enough.
-async fn refused(shared: &Shared, answer: Answer, client_key: bool) -> Error {
-    let header = |name: &str| answer.header(name).map(str::to_owned);
-    let (status, after, after_ms) = (answer.status, header("retry-after"), header("retry-after-ms"));
-    let body = answer.body.prefix(MAX_ERROR_BYTES, ERROR_PATIENCE).await;
-    let answer = UpstreamAnswer {
-        status,
-        retry_after: after.as_deref(),
-        retry_after_ms: after_ms.as_deref(),
-        now_unix_seconds: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-        body: &body,
-        client_key,
+/// A failure, or the refusal that stands for it.
+fn refused(
+    shared: &Shared,
+    log: &Log,
+    mask: &Mask,
+    prepared: &Prepared,
+    refusal: &Refusal,
+) -> Result<Response, ApiError> {
+    let upstream = &shared.config.upstream;
+    let Some(mut message) = refusal.message(upstream.content_filter, &prepared.context) else {
+        return Err(ApiError::upstream(mask.error(refusal.error(&prepared.context))));
     };
-    messages_via_chat::error(&answer, &shared.config.upstream.name)
+    if let Some(explanation) = message.stop_details.as_mut().and_then(|details| details.explanation.as_mut())
+    {
+        *explanation = mask.text(explanation);
+    }
+    log.note(|notes| {
+        notes.usage = Some(message.usage.clone());
+        notes.stop_reason = Some(StopReason::Refusal.as_str().to_owned());
+    });
+    Ok(whole(prepared.stream, message))
 }
-
-const MAX_ERROR_BYTES: usize = 64 << 10;
-const ERROR_PATIENCE: Duration = Duration::from_secs(10);
 
 async fn stream_events(
     shared: &Shared,
@@ -125,7 +129,8 @@ async fn stream_events(
         slot: Some(slot),
     };
     let stream = Stream::new(secret::message_id(), prepared.context);
-    let events = EventBody::begin(answer.body, stream, setting).await?;
+    let teller = Teller::translated(stream, shared.config.limits.max_event_size);
+    let events = EventBody::begin(answer.body, teller, setting).await?;
     let bytes = futures_util::stream::unfold(events, |mut events| async move {
         let bytes = events.next().await?;
         Some((Ok::<_, std::convert::Infallible>(bytes), events))
@@ -138,7 +143,12 @@ pub(super) fn local_answer(prepared: &Prepared) -> Response {
     let usage = Usage { input_tokens: prepared.context.input_estimate, ..Usage::default() };
     let mut message = Message::empty(secret::message_id(), prepared.context.requested_model.clone(), usage);
     message.stop_reason = Some(StopReason::MaxTokens);
-    if !prepared.stream {
+    whole(prepared.stream, message)
+}
+
+/// A message that is known from its beginning to its end.
+fn whole(stream: bool, message: Message) -> Response {
+    if !stream {
         return json(&message);
     }
     let mut bytes = Vec::new();

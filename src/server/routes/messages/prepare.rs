@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderMap;
 
+use super::course::Course;
 use crate::{
     config::server::OnLossy,
     models::Resolution,
@@ -13,7 +14,7 @@ use crate::{
         request::{Parsed, Request},
     },
     server::{request_log::Log, state::Shared},
-    translate::{self, Options, context::Context, quirks::needs_responses, report::Report},
+    translate::{self, Options, context::Context, quirks::needs_responses, remedy::Learnt, report::Report},
 };
 
 /// What is sent to the upstream, and what its answer's translation needs.
@@ -28,6 +29,8 @@ pub(super) struct Prepared {
     pub(super) body: Bytes,
     pub(super) context: Context,
     pub(super) report: Report,
+    /// What is known of the model, with what is being tried.
+    pub(super) learnt: Learnt,
 }
 
 /// Above this, translating takes long enough to be kept off the threads that serve everybody.
@@ -39,17 +42,24 @@ pub(super) async fn prepare(
     log: &Log,
     headers: &HeaderMap,
     body: Bytes,
+    course: Course,
 ) -> Result<Prepared, Error> {
     let session = session(headers);
     if body.len() <= LARGE_BYTES {
-        return translate(shared, log, session, &body);
+        return translate(shared, log, session, &body, &course);
     }
     let (shared, log) = (Arc::clone(shared), log.clone());
-    let task = tokio::task::spawn_blocking(move || translate(&shared, &log, session, &body));
+    let task = tokio::task::spawn_blocking(move || translate(&shared, &log, session, &body, &course));
     task.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Api, "internal error of the gateway")))
 }
 
-fn translate(shared: &Shared, log: &Log, session: Option<String>, body: &[u8]) -> Result<Prepared, Error> {
+fn translate(
+    shared: &Shared,
+    log: &Log,
+    session: Option<String>,
+    body: &[u8],
+    course: &Course,
+) -> Result<Prepared, Error> {
     let mut parsed = parse(shared, log, body)?;
     let stream = parsed.request.stream == Some(true);
     log.note(|notes| notes.stream = Some(stream));
@@ -57,20 +67,25 @@ fn translate(shared: &Shared, log: &Log, session: Option<String>, body: &[u8]) -
     if answer_locally {
         parsed.request.max_tokens = Some(1);
     }
-    let options = options(shared, log, &parsed.request.model, session);
+    let (options, learnt) = options(shared, log, &parsed.request.model, session, course);
     refuse_useless_tools(&parsed.request, &options)?;
     let translated = translate::request(parsed, &options)?;
     let report = translated.report;
     for loss in report.entries() {
         tracing::debug!(request.id = log.id(), pointer = loss.pointer, kind = ?loss.kind, reason = &*loss.reason, "lost in translation");
     }
-    log.note(|notes| notes.add_lossy(&report));
+    log.note(|notes| {
+        // Of several attempts the last one counts.
+        notes.lossy = None;
+        notes.add_lossy(&report);
+    });
     refuse_losses(shared.config.server.on_lossy, &options.upstream, &report)?;
     let body = serde_json::to_vec(&translated.body).map_err(|error| {
         Error::new(ErrorKind::Api, format!("the translated request cannot be written: {error}"))
     })?;
     let model = options.model;
-    Ok(Prepared { model, stream, answer_locally, body: body.into(), context: translated.context, report })
+    let (body, context) = (body.into(), translated.context);
+    Ok(Prepared { model, stream, answer_locally, body, context, report, learnt })
 }
 
 /// `on_lossy = "refuse"`: what cannot be carried over whole is not sent.
@@ -94,21 +109,24 @@ pub(in super::super) fn parse(shared: &Shared, log: &Log, body: &[u8]) -> Result
     Ok(parsed)
 }
 
-/// What the translation needs to know beside the request.
+/// What the translation needs to know beside the request, and what of it was learnt.
 pub(in super::super) fn options(
     shared: &Shared,
     log: &Log,
     requested: &str,
     session: Option<String>,
-) -> Options {
+    course: &Course,
+) -> (Options, Learnt) {
     let Resolution { model, .. } = shared.config.models.resolve(requested);
     log.note(|notes| notes.model_upstream = Some(model.clone()));
     let upstream = &shared.config.upstream;
-    Options {
+    let mut options = Options {
         max_output_tokens: shared.max_output_tokens(&model),
         session,
         ..Options::new(upstream.quirks.clone(), upstream.name.clone(), model)
-    }
+    };
+    let learnt = course.apply(&shared.lessons, &mut options);
+    (options, learnt)
 }
 
 /// The conversation's id, as Claude Code sends it.

@@ -1,13 +1,15 @@
 //! Chunks to deltas: every irregularity of the alternatives and of what they say ends here (protocol.md §3.1, §4.4).
 
 use super::finish::finish_of;
+use super::reasoning_details::{Gathered, ReasoningDetails};
 use super::think_tags::ThinkTags;
 use super::tool_calls::ToolCalls;
 use super::usage::usage_of;
-use crate::protocol::openai::chat::chunk::{AssistantMessage, Choice, Chunk, Content, ReasoningDetail};
+use crate::protocol::openai::chat::chunk::{AssistantMessage, Choice, Chunk, Content};
 use crate::translate::context::Context;
 use crate::translate::delta::Delta;
 use crate::translate::report::Kind;
+use std::mem;
 
 /// What must be remembered from chunk to chunk.
 #[derive(Debug)]
@@ -15,6 +17,9 @@ pub(super) struct Choices {
     /// The upstream's name, for messages.
     upstream: String,
     calls: ToolCalls,
+    details: ReasoningDetails,
+    /// The upstream takes its reasoning back.
+    carry_reasoning: bool,
     /// Only where the upstream writes its reasoning into the text.
     think_tags: Option<ThinkTags>,
     /// Something has been said, so that a whole message could only repeat it.
@@ -32,6 +37,8 @@ impl Choices {
         Self {
             upstream: context.upstream.clone(),
             calls: ToolCalls::default(),
+            details: ReasoningDetails::default(),
+            carry_reasoning: context.carry_reasoning,
             think_tags,
             said: false,
             finished: false,
@@ -62,6 +69,7 @@ impl Choices {
             tags.flush(deltas);
         }
         self.calls.flush(deltas);
+        self.end_reasoning(deltas.len(), deltas);
     }
 
     fn choice(&mut self, choice: Choice, deltas: &mut Vec<Delta>) {
@@ -89,10 +97,36 @@ impl Choices {
         }
     }
 
-    fn message(&mut self, message: AssistantMessage, extent: Extent, deltas: &mut Vec<Delta>) {
+    fn message(&mut self, mut message: AssistantMessage, extent: Extent, deltas: &mut Vec<Delta>) {
         if let Some(reasoning) = reasoning_of(&message) {
             deltas.push(Delta::Reasoning(reasoning));
         }
+        for detail in mem::take(&mut message.reasoning_details) {
+            self.details.add(detail, extent);
+        }
+        let reasoned = deltas.len();
+        self.visible(message, extent, deltas);
+        let is_visible =
+            |delta: &Delta| matches!(delta, Delta::Text(_) | Delta::Refusal(_) | Delta::ToolStart { .. });
+        let first = deltas.iter().skip(reasoned).position(is_visible);
+        if let Some(position) = first {
+            self.end_reasoning(reasoned + position, deltas);
+        }
+    }
+
+    /// A stretch of reasoning ends before `at`: what must come back with it.
+    fn end_reasoning(&mut self, at: usize, deltas: &mut Vec<Delta>) {
+        match self.details.gather(self.carry_reasoning) {
+            Gathered::Nothing => {}
+            Gathered::State(state) => deltas.insert(at, Delta::ReasoningState(state)),
+            Gathered::TooMuch => {
+                let reason = "the reasoning is too long to come back in a later turn";
+                self.lose("/choices/0/message/reasoning_details", Kind::Dropped, reason, deltas);
+            }
+        }
+    }
+
+    fn visible(&mut self, message: AssistantMessage, extent: Extent, deltas: &mut Vec<Delta>) {
         self.report_losses(&message, deltas);
         match message.content {
             Some(Content::Text(text)) => self.text(text, deltas),
@@ -137,9 +171,6 @@ impl Choices {
                 self.lose(&format!("/choices/0/message/{member}"), Kind::Dropped, reason, deltas);
             }
         };
-        let opaque = |detail: &ReasoningDetail| detail.data.is_some() || detail.signature.is_some();
-        let is_opaque = message.reasoning_details.iter().any(opaque);
-        lose(is_opaque, "reasoning_details", "encrypted and signed reasoning is not kept for the next turn");
         lose(!message.annotations.is_empty(), "annotations", "citations are not passed on");
         lose(!message.images.is_empty(), "images", "an answer holds no images");
         if let Some(audio) = &message.audio {
@@ -179,7 +210,7 @@ fn reasoning_of(message: &AssistantMessage) -> Option<String> {
     let details: String = message
         .reasoning_details
         .iter()
-        .filter_map(|detail| detail.text.as_deref().or(detail.summary.as_deref()))
+        .filter_map(|detail| detail.text("text").or_else(|| detail.text("summary")))
         .collect();
     let sources = [&message.reasoning_content, &message.reasoning, &message.thinking];
     Some(details)

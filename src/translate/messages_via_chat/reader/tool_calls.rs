@@ -71,12 +71,12 @@ impl ToolCalls {
         };
         self.last = Some(at);
         if let (Some(extra), Some(call)) = (call.extra_content, self.calls.get_mut(at)) {
-            if call.number.is_none() {
-                call.extra = Some(extra);
-            } else {
-                let reason = "what must come back with a call came after its beginning";
-                deltas.push(Delta::lost("/choices/0/message/tool_calls", Kind::Dropped, reason));
+            // Some servers repeat it on every chunk.
+            let is_new = call.extra.as_ref().is_none_or(|known| known.get() != extra.get());
+            if let Some(number) = call.number.filter(|_| is_new) {
+                deltas.push(Delta::ToolExtra { call: number, extra: extra.clone() });
             }
+            call.extra = Some(extra);
         }
         self.grow(at, id, name, function.arguments, deltas);
     }
@@ -173,7 +173,7 @@ impl ToolCalls {
         let number = *call.number.get_or_insert_with(|| {
             let number = self.started;
             self.started += 1;
-            let (id, name, extra) = (call.id.clone(), name.clone(), call.extra.take());
+            let (id, name, extra) = (call.id.clone(), name.clone(), call.extra.clone());
             deltas.push(Delta::ToolStart { call: number, id, name, extra });
             number
         });

@@ -1,8 +1,11 @@
 //! The conversation, as chat completions have it: every message has one role, one content, and its calls apart.
 
+use crate::protocol::openai::Breakpoint;
 use crate::protocol::openai::chat::request as chat;
+use crate::translate::json_object::raw;
 use crate::translate::quirks::{Prefill, Quirks, ReasoningEcho, SystemMode};
-use crate::translate::request::{Call, FileData, Item, Part, Saying, Transcript, joined_text};
+use crate::translate::request::{Call, FileData, Item, Part, PartKind, Saying, Thought, Transcript};
+use serde_json::value::RawValue;
 
 /// The messages of a conversation.
 pub(super) fn messages(transcript: Transcript, quirks: &Quirks) -> Vec<chat::Message> {
@@ -14,9 +17,9 @@ pub(super) fn messages(transcript: Transcript, quirks: &Quirks) -> Vec<chat::Mes
     for item in items {
         match item {
             Item::System(parts) => messages.push(system(parts, quirks)),
-            Item::User(parts) => messages.push(chat::Message::User { content: content(parts) }),
+            Item::User(parts) => messages.push(chat::Message::User { content: content(parts, quirks) }),
             Item::Result { call_id, parts } => {
-                messages.push(chat::Message::Tool { tool_call_id: call_id, content: content(parts) });
+                messages.push(chat::Message::Tool { tool_call_id: call_id, content: content(parts, quirks) });
             }
             Item::Assistant(sayings) => push_assistant(assistant(sayings, quirks), quirks, &mut messages),
         }
@@ -32,10 +35,10 @@ pub(super) fn messages(transcript: Transcript, quirks: &Quirks) -> Vec<chat::Mes
 
 /// A system message of these texts, in the role that the upstream wants.
 fn system(parts: Vec<Part>, quirks: &Quirks) -> chat::Message {
-    let content = if parts.len() > 1 && quirks.system_parts {
-        chat::Content::Parts(parts.into_iter().map(part).collect())
+    let content = if quirks.system_parts && parts.len() > 1 {
+        chat::Content::Parts(parts.into_iter().map(|it| part(it, quirks)).collect())
     } else {
-        chat::Content::Text(joined_text(parts, "\n\n"))
+        content(vec![Part::joined(parts, "\n\n")], quirks)
     };
     match quirks.system_mode {
         SystemMode::Developer => chat::Message::Developer { content },
@@ -43,23 +46,29 @@ fn system(parts: Vec<Part>, quirks: &Quirks) -> chat::Message {
     }
 }
 
-/// A lone text as a plain string, which every server takes.
-fn content(mut parts: Vec<Part>) -> chat::Content {
+/// A lone text without a marker as a plain string, which every server takes.
+fn content(mut parts: Vec<Part>, quirks: &Quirks) -> chat::Content {
     match (parts.pop(), parts.is_empty()) {
         (None, _) => chat::Content::Text(String::new()),
-        (Some(Part::Text(text)), true) => chat::Content::Text(text),
-        (last, _) => chat::Content::Parts(parts.into_iter().chain(last).map(part).collect()),
+        (Some(Part { kind: PartKind::Text(text), marker: None }), true) => chat::Content::Text(text),
+        (last, _) => chat::Content::Parts(parts.into_iter().chain(last).map(|it| part(it, quirks)).collect()),
     }
 }
 
-fn part(part: Part) -> chat::Part {
-    match part {
-        Part::Text(text) => chat::Part::Text { text },
-        Part::Image { url } => chat::Part::ImageUrl { image_url: chat::ImageUrl { url } },
-        Part::File { filename, data: FileData::Inline(file_data) | FileData::Url(file_data) } => {
-            chat::Part::File { file: chat::File { filename, file_data } }
+fn part(Part { kind, marker }: Part, quirks: &Quirks) -> chat::Part {
+    let is_explicit = quirks.explicit_cache;
+    let breakpoint = marker.as_ref().filter(|_| is_explicit).map(|_| Breakpoint { mode: "explicit" });
+    let kind = match kind {
+        PartKind::Text(text) => chat::PartKind::Text { text },
+        PartKind::Image { url } => chat::PartKind::ImageUrl { image_url: chat::ImageUrl { url } },
+        PartKind::File { filename, data: FileData::Inline(file_data) | FileData::Url(file_data) } => {
+            chat::PartKind::File { file: chat::File { filename, file_data } }
         }
-    }
+    };
+    let cache_control = marker
+        .filter(|_| !is_explicit)
+        .map(|marker| chat::CacheControl { kind: "ephemeral", ttl: marker.ttl });
+    chat::Part { kind, cache_control, prompt_cache_breakpoint: breakpoint }
 }
 
 /// Consecutive assistant messages are one turn. They become one message where the upstream demands it, and
@@ -72,6 +81,8 @@ fn push_assistant(message: chat::AssistantMessage, quirks: &Quirks, messages: &m
             append(&mut before.content, message.content, "\n\n");
             append(&mut before.reasoning_content, message.reasoning_content, "");
             append(&mut before.reasoning, message.reasoning, "");
+            let details = before.reasoning_details.take().into_iter().chain(message.reasoning_details);
+            before.reasoning_details = joined(details);
             before.tool_calls.extend(message.tool_calls);
         }
         _ => messages.push(chat::Message::Assistant(message)),
@@ -90,10 +101,13 @@ fn append(before: &mut Option<String>, more: Option<String>, separator: &str) {
 
 fn assistant(sayings: Vec<Saying>, quirks: &Quirks) -> chat::AssistantMessage {
     let (mut text, mut reasoning, mut tool_calls) = (String::new(), String::new(), Vec::new());
+    let mut details = Vec::new();
     for saying in sayings {
         match saying {
             Saying::Text(more) => text.push_str(&more),
-            Saying::Thought(thought) => reasoning.push_str(&thought.text),
+            // The details hold the text too.
+            Saying::Thought(Thought { state: Some(state), .. }) => details.push(state),
+            Saying::Thought(Thought { text, state: None }) => reasoning.push_str(&text),
             Saying::Call(call) => tool_calls.push(tool_call(call)),
         }
     }
@@ -104,10 +118,25 @@ fn assistant(sayings: Vec<Saying>, quirks: &Quirks) -> chat::AssistantMessage {
         ReasoningEcho::ReasoningContentRequiredWithTools => {
             (reasoning.or_else(|| (!tool_calls.is_empty()).then(String::new)), None)
         }
-        ReasoningEcho::Reasoning => (None, reasoning),
+        ReasoningEcho::Reasoning | ReasoningEcho::ReasoningDetails => (None, reasoning),
     };
     let content = Some(text).filter(|text| !text.trim().is_empty());
-    chat::AssistantMessage { content, reasoning_content, reasoning, tool_calls, prefix: None }
+    chat::AssistantMessage {
+        content,
+        reasoning_content,
+        reasoning,
+        reasoning_details: joined(details),
+        tool_calls,
+        prefix: None,
+    }
+}
+
+/// One array of the elements of several; what is no array came from no upstream and goes.
+fn joined(arrays: impl IntoIterator<Item = Box<RawValue>>) -> Option<Box<RawValue>> {
+    let arrays: Vec<_> = arrays.into_iter().collect();
+    let elements = arrays.iter().filter_map(|array| serde_json::from_str::<Vec<&RawValue>>(array.get()).ok());
+    let elements: Vec<&str> = elements.flatten().map(RawValue::get).collect();
+    (!elements.is_empty()).then(|| raw(format!("[{}]", elements.join(","))))
 }
 
 fn tool_call(call: Call) -> chat::ToolCall {

@@ -1,6 +1,6 @@
 //! What of a request costs tokens.
 
-use crate::protocol::openai::chat::request::{Content, Message, Part, Request};
+use crate::protocol::openai::chat::request::{Content, Message, PartKind, Request};
 use crate::translate::request::Piece;
 
 /// Tells everything in a request that costs tokens.
@@ -18,6 +18,7 @@ pub(crate) fn pieces<'a>(request: &'a Request, tell: &mut impl FnMut(Piece<'a>))
             Message::Assistant(message) => {
                 let texts = [&message.content, &message.reasoning_content, &message.reasoning];
                 texts.into_iter().flatten().for_each(|text| tell(Piece::Text(text)));
+                message.reasoning_details.iter().for_each(|details| tell(Piece::Text(details.get())));
                 for call in &message.tool_calls {
                     tell(Piece::Text(&call.function.name));
                     tell(Piece::Text(&call.function.arguments));
@@ -39,10 +40,10 @@ pub(crate) fn pieces<'a>(request: &'a Request, tell: &mut impl FnMut(Piece<'a>))
 fn of_content<'a>(content: &'a Content, tell: &mut impl FnMut(Piece<'a>)) {
     match content {
         Content::Text(text) => tell(Piece::Text(text)),
-        Content::Parts(parts) => parts.iter().for_each(|part| match part {
-            Part::Text { text } => tell(Piece::Text(text)),
-            Part::ImageUrl { image_url } => tell(Piece::Image(&image_url.url)),
-            Part::File { file } => tell(Piece::File(&file.file_data)),
+        Content::Parts(parts) => parts.iter().for_each(|part| match &part.kind {
+            PartKind::Text { text } => tell(Piece::Text(text)),
+            PartKind::ImageUrl { image_url } => tell(Piece::Image(&image_url.url)),
+            PartKind::File { file } => tell(Piece::File(&file.file_data)),
         }),
     }
 }

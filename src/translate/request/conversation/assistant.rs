@@ -27,6 +27,8 @@ pub(crate) enum Saying {
 #[derive(Debug)]
 pub(crate) struct Thought {
     pub(crate) text: String,
+    /// What came with it and must come back with it, in the upstream's words.
+    pub(crate) state: Option<Box<RawValue>>,
 }
 
 /// A call of a tool.
@@ -93,7 +95,8 @@ impl Translation<'_> {
         said: &mut Assistant,
         conversation: &mut Conversation,
     ) -> Result<(), Error> {
-        self.report_extras(&block, place);
+        let marker = self.extras(&block, place);
+        self.mark(marker, &mut []);
         match block.kind {
             BlockKind::Text { text, cited } => {
                 if cited {
@@ -123,8 +126,9 @@ impl Translation<'_> {
                     extra: said.extras.remove(&id),
                 };
                 said.has_calls = true;
+                said.called.insert(id.clone(), said.sayings.len());
                 said.sayings.push(Saying::Call(call));
-                conversation.calls.add(id, upstream_id);
+                conversation.calls.add(id, upstream_id, place);
             }
             BlockKind::ServerToolUse { name, input } => {
                 self.report.add(&place.0, Kind::Approximated, "a call of a server tool became text");
@@ -162,6 +166,7 @@ impl Translation<'_> {
         place: &Place,
         said: &mut Assistant,
     ) {
+        let mut state = None;
         if let Some(signature) = signature.filter(|signature| !signature.is_empty()) {
             let upstream = &self.options.upstream;
             let decoded = Signature::decode(signature, &mut self.inflate_budget);
@@ -175,17 +180,21 @@ impl Translation<'_> {
                 self.report.add(&place.0, kind, reason);
                 return;
             };
-            said.extras.extend(signature.calls);
+            said.add_extras(signature.calls);
             if thinking.is_empty() {
                 thinking = signature.text.unwrap_or_default();
             }
+            state = signature.state;
         }
-        if thinking.is_empty() {
+        if thinking.is_empty() && state.is_none() {
             return;
         }
         match self.form.reasoning_back {
-            ReasoningBack::Text => said.sayings.push(Saying::Thought(Thought { text: thinking })),
-            ReasoningBack::Nothing => {
+            ReasoningBack::State => said.sayings.push(Saying::Thought(Thought { text: thinking, state })),
+            ReasoningBack::Text if !thinking.is_empty() => {
+                said.sayings.push(Saying::Thought(Thought { text: thinking, state: None }));
+            }
+            ReasoningBack::Nothing | ReasoningBack::Text => {
                 self.report.add(&place.0, Kind::Ignored, "the upstream does not take reasoning back");
             }
         }
@@ -201,9 +210,23 @@ struct Assistant {
     is_within_line: bool,
     /// What came with calls that are still to come, by the client's id.
     extras: HashMap<String, Box<RawValue>>,
+    /// Where the calls stand among what was said, by the client's id.
+    called: HashMap<String, usize>,
 }
 
 impl Assistant {
+    /// Takes what came with calls; it may come behind them.
+    fn add_extras(&mut self, extras: impl IntoIterator<Item = (String, Box<RawValue>)>) {
+        for (id, extra) in extras {
+            match self.called.get(&id).and_then(|at| self.sayings.get_mut(*at)) {
+                Some(Saying::Call(call)) => call.extra = Some(extra),
+                _ => {
+                    self.extras.insert(id, extra);
+                }
+            }
+        }
+    }
+
     fn push_text(&mut self, text: String) {
         if text.is_empty() {
             return;

@@ -2,15 +2,18 @@
 //! (protocol.md §2.2, §2.5, §2.12).
 
 use super::super::blocks::Place;
-use super::super::{Part, Translation, joined_text};
+use super::super::{Part, Translation};
 use super::{Conversation, Item};
 use crate::protocol::anthropic::block::{Block, BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::translate::quirks::ToolIds;
-use crate::translate::report::Kind;
+use crate::translate::report::{Kind, Report};
 use crate::translate::tool_ids;
 use std::collections::{HashMap, HashSet};
 use std::mem;
+
+/// What stands for a result that never came.
+const NO_RESULT: &str = "[no result]";
 
 /// The calls of one assistant message, which wait for their results.
 #[derive(Default)]
@@ -24,6 +27,7 @@ pub(super) struct Calls {
 struct Call {
     client_id: String,
     upstream_id: String,
+    place: Place,
     result: Option<ToolResult>,
 }
 
@@ -42,9 +46,18 @@ pub(super) struct ToolResult {
 }
 
 impl Calls {
-    pub(super) fn add(&mut self, client_id: String, upstream_id: String) {
+    pub(super) fn add(&mut self, client_id: String, upstream_id: String, place: &Place) {
         self.by_id.entry(client_id.clone()).or_default().calls.push(self.calls.len());
-        self.calls.push(Call { client_id, upstream_id, result: None });
+        self.calls.push(Call { client_id, upstream_id, place: place.clone(), result: None });
+    }
+
+    /// Gives a result to every call without one.
+    pub(super) fn repair(&mut self, report: &mut Report) {
+        for call in self.calls.iter_mut().filter(|call| call.result.is_none()) {
+            report.add(&call.place.0, Kind::Repaired, "the call had no result");
+            let parts = vec![Part::text(NO_RESULT)];
+            call.result = Some(ToolResult { parts, media: Vec::new() });
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -121,18 +134,31 @@ impl Translation<'_> {
         &mut self,
         mut block: Block,
         place: &Place,
+        parts: &mut Vec<Part>,
         conversation: &mut Conversation,
     ) -> Result<(), Error> {
         let kind = mem::replace(&mut block.kind, BlockKind::Marker);
         let BlockKind::ToolResult { tool_use_id, content, is_error } = kind else { return Ok(()) };
-        self.report_extras(&block, place);
+        let marker = self.extras(&block, place);
         let Some(answered) = conversation.calls.next(&tool_use_id) else {
+            if self.options.quirks.repair_tool_results {
+                let reason = "the result of no call became text of the user";
+                self.report.add(&place.0, Kind::Repaired, reason);
+                parts.push(Part::text(format!("[result of the unknown tool call {tool_use_id}]")));
+                let result = self.result_parts(content, is_error, place)?;
+                let before = parts.len();
+                parts.extend(result);
+                self.mark(marker, parts.get_mut(before..).unwrap_or_default());
+                return Ok(());
+            }
             return Err(place.refuse(format_args!(
                 "tool_use_id: no tool_use `{tool_use_id}` stands in the assistant message before"
             )));
         };
         let upstream_id = conversation.calls.upstream_id(answered).to_owned();
-        let result = self.tool_content(&upstream_id, content, is_error, place)?;
+        let parts = self.result_parts(content, is_error, place)?;
+        let mut result = self.tool_content(&upstream_id, parts, place);
+        self.mark(marker, &mut result.parts);
         if conversation.calls.answer(answered, result) {
             let reason = "an earlier result of the same call gave way to this one";
             self.report.add(&place.0, Kind::Dropped, reason);
@@ -140,13 +166,12 @@ impl Translation<'_> {
         Ok(())
     }
 
-    fn tool_content(
+    fn result_parts(
         &mut self,
-        id: &str,
         content: Option<Content>,
         is_error: bool,
         place: &Place,
-    ) -> Result<ToolResult, Error> {
+    ) -> Result<Vec<Part>, Error> {
         let mut parts = match content {
             Some(content) => self.parts(content, &place.child("content"))?,
             None => Vec::new(),
@@ -154,12 +179,16 @@ impl Translation<'_> {
         if is_error {
             mark_as_error(&mut parts);
         }
+        Ok(parts)
+    }
+
+    fn tool_content(&mut self, id: &str, mut parts: Vec<Part>, place: &Place) -> ToolResult {
         let mut media = Vec::new();
         if !self.form.media_in_results {
             for part in parts.iter_mut().filter(|part| !part.is_text()) {
                 let (name, number) = (part.name(), media.len() / 2 + 1);
-                let marker = Part::Text(format!("[{name} {number} of tool result {id}, shown below]"));
-                media.push(Part::Text(format!("[{name} {number} of tool result {id}]")));
+                let marker = Part::text(format!("[{name} {number} of tool result {id}, shown below]"));
+                media.push(Part::text(format!("[{name} {number} of tool result {id}]")));
                 media.push(mem::replace(part, marker));
             }
         }
@@ -168,9 +197,9 @@ impl Translation<'_> {
             self.report.add(&place.0, Kind::Rewritten, reason);
         }
         if parts.iter().all(Part::is_text) && parts.len() > 1 {
-            parts = vec![Part::Text(joined_text(parts, "\n"))];
+            parts = vec![Part::joined(parts, "\n")];
         }
-        Ok(ToolResult { parts, media })
+        ToolResult { parts, media }
     }
 }
 
@@ -179,6 +208,6 @@ fn mark_as_error(parts: &mut Vec<Part>) {
     match parts.iter_mut().find_map(Part::text_mut) {
         Some(text) if text.starts_with("Error:") || text == "Error" => {}
         Some(text) => text.insert_str(0, "Error: "),
-        None => parts.insert(0, Part::Text("Error".to_owned())),
+        None => parts.insert(0, Part::text("Error")),
     }
 }
