@@ -137,7 +137,7 @@ def minimal(hint, path):
 
 
 def preference(hint):
-    preferred = is_object(hint) and kind_of(hint)[1] == "tool_reference"
+    preferred = is_object(hint) and kind_of(hint)[1] in (None, "tool_reference")
     return (hint is not str and not preferred, is_object(hint), str(hint))
 
 

@@ -258,6 +258,10 @@ impl WireBlock {
         let kind = self.take_kind(&mut unknown_in_source)?;
         let cache_control = self.cache_control.take();
         let mut unknown = std::mem::take(&mut self.unknown);
+        if matches!(kind, BlockKind::Marker) {
+            // Whatever it says, it says it to Anthropic's servers.
+            unknown.clear();
+        }
         if !matches!(kind, BlockKind::Other(_) | BlockKind::Marker | BlockKind::ServerToolResult { .. }) {
             unknown.extend(self.left_over());
         }

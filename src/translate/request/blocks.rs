@@ -246,7 +246,7 @@ impl Translation<'_> {
             }
         }
         open.push('>');
-        self.wrapped(&open, "</document>", content, place, parts)
+        self.wrapped(&open, "</document>", content, &place.child("source"), parts)
     }
 
     /// Content between two lines; a single text joins them, so that the common case stays one part.

@@ -146,8 +146,8 @@ impl Translation<'_> {
             }
             return;
         }
-        if message.clear_at.as_deref().is_some_and(|when| when != NEXT_USER_MESSAGE) {
-            let reason = "only `next_user_message` is known; the message stays";
+        if message.clear_at.as_deref().is_some_and(|when| !matches!(when, NEXT_USER_MESSAGE | NEVER)) {
+            let reason = "only `next_user_message` and `never` are known; the message stays";
             self.report.add(format!("{}/clear_at", place.0), Kind::Dropped, reason);
         }
         if let Some(config) = &message.output_config {
@@ -300,3 +300,5 @@ fn prepend(texts: Vec<Part>, parts: &mut Vec<Part>) {
 
 /// The one known time at which a system message becomes void.
 const NEXT_USER_MESSAGE: &str = "next_user_message";
+/// What is so without a word.
+const NEVER: &str = "never";

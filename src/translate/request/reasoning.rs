@@ -99,6 +99,10 @@ impl Translation<'_> {
             let reason = "the upstream binds no thinking blocks";
             self.report.add("/thinking/block_binding", Kind::Ignored, reason);
         }
+        if thinking.display.as_deref().is_some_and(|display| !matches!(display, "summarized" | "omitted")) {
+            let reason = "thinking is shown as it comes: only `omitted` is told from `summarized`";
+            self.report.add("/thinking/display", Kind::Approximated, reason);
+        }
         match (said, effort) {
             (Wish::Off, Some(effort)) => {
                 self.report.add(effort.pointer, Kind::Ignored, "thinking is switched off");

@@ -2,18 +2,21 @@
 //!
 //! Chat completions know one list of tools per request, so the changes are applied to it in their order.
 
+use super::blocks::Place;
 use crate::protocol::anthropic::block::{BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::{Message, Tool, ToolChange};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// What all changes together come to.
 #[derive(Debug, Default)]
 pub(super) struct ToolChanges {
     /// Whether a tool is offered in the end, by its name; tools that are not named here stay as they were.
-    offered: HashMap<String, bool>,
-    /// Tools that were defined in mid-conversation.
-    defined: BTreeMap<String, Tool>,
+    offered: BTreeMap<String, bool>,
+    /// Tools that were defined in mid-conversation, and where.
+    defined: BTreeMap<String, (Place, Tool)>,
+    /// Tools that were only named, and where.
+    references: Vec<(String, Place)>,
 }
 
 impl ToolChanges {
@@ -26,7 +29,7 @@ impl ToolChanges {
         for (index, message) in messages.iter_mut().enumerate() {
             let Some(Content::Blocks(blocks)) = &mut message.content else { continue };
             for (position, block) in blocks.iter_mut().enumerate() {
-                let place = || format!("messages.{index}.content.{position}.tool");
+                let place = || Place(format!("/messages/{index}/content/{position}/tool"));
                 let (change, offered) = match &mut block.kind {
                     BlockKind::ToolAddition(change) => (change, true),
                     BlockKind::ToolRemoval(change) => (change, false),
@@ -39,8 +42,13 @@ impl ToolChanges {
     }
 
     /// The tools that were defined in mid-conversation, the last definition of each name, in the order of names.
-    pub(super) fn take_defined(&mut self) -> BTreeMap<String, Tool> {
+    pub(super) fn take_defined(&mut self) -> BTreeMap<String, (Place, Tool)> {
         std::mem::take(&mut self.defined)
+    }
+
+    /// The tools that changes named without defining them, and where.
+    pub(super) fn references(&self) -> impl Iterator<Item = (&str, &Place)> {
+        self.references.iter().map(|(name, place)| (name.as_str(), place))
     }
 
     /// Whether the tool was withdrawn, and not added again.
@@ -57,24 +65,25 @@ impl ToolChanges {
         &mut self,
         change: &mut ToolChange,
         offered: bool,
-        place: impl Fn() -> String,
+        place: impl Fn() -> Place,
     ) -> Result<(), Error> {
         let name = match change {
             ToolChange::Reference(name) => {
                 let name = std::mem::take(name);
                 *change = ToolChange::Definition(None);
+                self.references.push((name.clone(), place()));
                 name
             }
             ToolChange::Definition(definition) => {
                 let Some(tool) = definition.take() else { return Ok(()) };
                 let name = tool.name.clone().unwrap_or_default();
-                self.defined.insert(name.clone(), *tool);
+                self.defined.insert(name.clone(), (place().child("definition"), *tool));
                 name
             }
             ToolChange::Other(kind) => {
-                let message =
-                    format!("{}: `{kind}` is about remote MCP servers, which cannot be called here", place());
-                return Err(Error::invalid_request(message));
+                return Err(place().refuse(format_args!(
+                    "`{kind}` is about remote MCP servers, which cannot be called here"
+                )));
             }
         };
         self.offered.insert(name, offered);

@@ -52,15 +52,21 @@ pub(crate) enum Choice {
     Function(String),
 }
 
+/// A tool, and where it is defined.
+type Placed = (Place, Tool);
+
 impl Translation<'_> {
     /// Fills in the tools and the choice between them.
     pub(super) fn tools(&mut self, request: &mut Request, settings: &mut Settings) -> Result<(), Error> {
-        let mut tools = request.tools.take().unwrap_or_default();
+        let listed = request.tools.take().unwrap_or_default().into_iter().enumerate();
+        let mut tools: Vec<Placed> =
+            listed.map(|(index, tool)| (Place(format!("/tools/{index}")), tool)).collect();
         let mut changes = ToolChanges::take(&mut request.messages)?;
         // A tool that is defined anew takes the old one's place.
         let defined = changes.take_defined();
-        tools.retain(|tool| !tool.name.as_ref().is_some_and(|name| defined.contains_key(name)));
+        tools.retain(|(_, tool)| !tool.name.as_ref().is_some_and(|name| defined.contains_key(name)));
         tools.extend(defined.into_values());
+        self.report_dangling(&tools, &changes);
         let choice = request.tool_choice.take();
         let forced = choice.as_ref().and_then(|choice| match choice.kind.as_str() {
             "tool" => choice.name.as_deref(),
@@ -69,13 +75,11 @@ impl Translation<'_> {
         let offer = Offer::new(&tools, &request.messages, forced, changes)?;
         let count = tools.len();
         let mut names = HashSet::new();
-        for (index, tool) in tools.into_iter().enumerate() {
+        for (place, tool) in tools {
             let name = tool.name.clone().unwrap_or_default();
-            if let Some(tool) = self.tool(index, tool, &offer)? {
+            if let Some(tool) = self.tool(&place, tool, &offer)? {
                 if !names.insert(name.clone()) {
-                    return Err(Error::invalid_request(format!(
-                        "tools.{index}.name: `{name}` is defined twice"
-                    )));
+                    return Err(place.child("name").refuse(format_args!("`{name}` is defined twice")));
                 }
                 settings.functions.push(tool);
             }
@@ -83,21 +87,28 @@ impl Translation<'_> {
         self.tool_choice(choice, count, &names, settings)
     }
 
-    fn tool(&mut self, index: usize, tool: Tool, offer: &Offer) -> Result<Option<Function>, Error> {
-        let pointer = format!("/tools/{index}");
-        let kind = kind_of(&tool, index)?;
-        match kind {
-            ToolKind::Function | ToolKind::Client(_) if !self.is_offered(&tool, &pointer, offer) => Ok(None),
+    /// Changes of tools that are defined nowhere.
+    fn report_dangling(&mut self, tools: &[Placed], changes: &ToolChanges) {
+        let known: HashSet<&str> = tools.iter().filter_map(|(_, tool)| tool.name.as_deref()).collect();
+        for (name, place) in changes.references().filter(|(name, _)| !known.contains(name)) {
+            self.report.add(&place.0, Kind::Dropped, format!("no tool `{name}` is defined"));
+        }
+    }
+
+    fn tool(&mut self, place: &Place, tool: Tool, offer: &Offer) -> Result<Option<Function>, Error> {
+        let pointer = &place.0;
+        match kind_of(&tool, place)? {
+            ToolKind::Function | ToolKind::Client(_) if !self.is_offered(&tool, pointer, offer) => Ok(None),
             ToolKind::Function => {
-                self.tool_hints(&tool, &pointer);
-                self.function(index, tool).map(Some)
+                self.tool_hints(&tool, pointer);
+                self.function(place, tool).map(Some)
             }
             ToolKind::Client(known) => {
-                self.tool_hints(&tool, &pointer);
-                Ok(Some(self.client_tool(&tool, known, &pointer)))
+                self.tool_hints(&tool, pointer);
+                Ok(Some(self.client_tool(&tool, known, pointer)))
             }
-            ToolKind::Server if offer.only_server_tools => Err(Error::invalid_request(format!(
-                "tools.{index}.type: `{}` is run by Anthropic's servers, the upstream cannot",
+            ToolKind::Server if offer.only_server_tools => Err(place.child("type").refuse(format_args!(
+                "`{}` is run by Anthropic's servers, the upstream cannot",
                 tool.kind.unwrap_or_default()
             ))),
             ToolKind::Server => {
@@ -106,8 +117,8 @@ impl Translation<'_> {
                 self.report.add(pointer, Kind::Dropped, reason);
                 Ok(None)
             }
-            ToolKind::Unsupported => Err(Error::invalid_request(format!(
-                "tools.{index}.type: `{}` cannot be translated; define a function with an input_schema instead",
+            ToolKind::Unsupported => Err(place.child("type").refuse(format_args!(
+                "`{}` cannot be translated; define a function with an input_schema instead",
                 tool.kind.unwrap_or_default()
             ))),
         }
@@ -148,21 +159,19 @@ impl Translation<'_> {
         report_unknown(&tool.unknown, pointer, &mut self.report);
     }
 
-    fn function(&mut self, index: usize, tool: Tool) -> Result<Function, Error> {
-        let pointer = format!("/tools/{index}");
+    fn function(&mut self, place: &Place, tool: Tool) -> Result<Function, Error> {
+        let pointer = &place.0;
         let Some(name) = tool.name.filter(|name| !name.is_empty()) else {
-            return Err(Error::invalid_request(format!("tools.{index}.name: missing field `name`")));
+            return Err(place.child("name").refuse("missing field `name`"));
         };
         let Some(schema) = tool.input_schema else {
-            return Err(Error::invalid_request(format!(
-                "tools.{index}.input_schema: missing field `input_schema`"
-            )));
+            return Err(place.child("input_schema").refuse("missing field `input_schema`"));
         };
         if tool.max_characters.is_some() {
             let reason = "only Anthropic's own editor has it";
             self.report.add(format!("{pointer}/max_characters"), Kind::Dropped, reason);
         }
-        let strict = tool.strict == Some(true) && self.strict(&pointer, &schema);
+        let strict = tool.strict == Some(true) && self.strict(pointer, &schema);
         let repaired = json_schema::repair(schema);
         if let Some(reason) = repaired.change {
             self.report.add(format!("{pointer}/input_schema"), Kind::Approximated, reason);
@@ -311,23 +320,24 @@ struct Offer {
 
 impl Offer {
     fn new(
-        tools: &[Tool],
+        tools: &[Placed],
         messages: &[Message],
         forced: Option<&str>,
         changes: ToolChanges,
     ) -> Result<Self, Error> {
         let mut kinds = Vec::with_capacity(tools.len());
-        for (index, tool) in tools.iter().enumerate() {
-            kinds.push(kind_of(tool, index)?);
+        for (place, tool) in tools {
+            kinds.push(kind_of(tool, place)?);
         }
         let only_server_tools = kinds.iter().all(|kind| *kind == ToolKind::Server)
-            || tools.iter().zip(&kinds).any(|(tool, kind)| {
+            || tools.iter().zip(&kinds).any(|((_, tool), kind)| {
                 *kind == ToolKind::Server && forced.is_some() && tool.name.as_deref() == forced
             });
-        let is_search =
-            |tool: &Tool| tool.kind.as_deref().is_some_and(|kind| kind.starts_with("tool_search_tool"));
+        let is_search = |(_, tool): &Placed| {
+            tool.kind.as_deref().is_some_and(|kind| kind.starts_with("tool_search_tool"))
+        };
         let mut loaded = HashSet::new();
-        if tools.iter().any(|tool| tool.defer_loading == Some(true)) {
+        if tools.iter().any(|(_, tool)| tool.defer_loading == Some(true)) {
             loaded.extend(forced.map(str::to_owned));
             for message in messages {
                 collect_loaded(message.content.as_ref(), &mut loaded);
@@ -364,7 +374,7 @@ const SERVER_TOOLS: [&str; 6] =
 /// Families whose calls need more than a name and an input.
 const UNSUPPORTED_TOOLS: [&str; 3] = ["computer_", "browser_toolset_", "browser_"];
 
-fn kind_of(tool: &Tool, index: usize) -> Result<ToolKind, Error> {
+fn kind_of(tool: &Tool, place: &Place) -> Result<ToolKind, Error> {
     let Some(kind) = tool.kind.as_deref().filter(|kind| *kind != "custom") else {
         return Ok(ToolKind::Function);
     };
@@ -377,6 +387,6 @@ fn kind_of(tool: &Tool, index: usize) -> Result<ToolKind, Error> {
     }
     match CLIENT_TOOLS.iter().find(|known| kind.starts_with(known.family)) {
         Some(known) => Ok(ToolKind::Client(known)),
-        None => Err(Error::invalid_request(format!("tools.{index}.type: `{kind}` is unknown"))),
+        None => Err(place.child("type").refuse(format_args!("`{kind}` is unknown"))),
     }
 }

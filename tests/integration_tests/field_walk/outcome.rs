@@ -50,6 +50,13 @@ impl Field {
         translate(&self.body, preset).unwrap_or_else(|error| panic!("{}: {error}", self.path)).0
     }
 
+    /// The places of which something is reported before such an upstream.
+    pub(super) fn reported(&self, preset: Preset) -> Vec<String> {
+        let (_, report) =
+            translate(&self.body, preset).unwrap_or_else(|error| panic!("{}: {error}", self.path));
+        report.into_iter().map(|loss| loss.pointer).collect()
+    }
+
     /// What becomes of the field before such an upstream.
     pub(super) fn outcome(&self, preset: Preset) -> Outcome {
         let (seen, report) = match translate(&self.body, preset) {
@@ -135,7 +142,9 @@ fn whole_request(member: Value) -> (Value, usize) {
             body[name] = value.clone();
         }
     }
-    if let Some(name) = referred_tool(&body["messages"][place]) {
+    if let Some(name) = referred_tool(&body["messages"][place])
+        && body.get("tools").is_none()
+    {
         let added = body["messages"][place]["content"][0]["type"] == "tool_addition";
         body["tools"] = json!([{"name": name, "input_schema": {"type": "object"}, "defer_loading": added}]);
     }
@@ -146,10 +155,10 @@ fn whole_request(member: Value) -> (Value, usize) {
     (body, place)
 }
 
-/// The tool that a system message adds or removes by its name.
+/// The tool that a message adds or removes by its name.
 fn referred_tool(message: &Value) -> Option<Value> {
     let tool = &message["content"][0]["tool"];
-    (message["role"] == "system" && tool["type"] == "tool_reference").then(|| tool["name"].clone())
+    (tool["type"] == "tool_reference").then(|| tool["name"].clone())
 }
 
 /// The message, marked, among those that it needs.

@@ -1,6 +1,6 @@
 //! What becomes of each field, and why.
 
-use Verdict::{Carried, CarriedBy, Hint, Local, Lossy, Refused, Wrong};
+use Verdict::{Carried, CarriedBy, Hint, Local, Lossy, Refused};
 use aiapiproxy::translate::quirks::Preset;
 
 /// What becomes of a field.
@@ -23,8 +23,6 @@ pub(super) enum Verdict {
         /// The test that shows it.
         test: &'static str,
     },
-    /// Not so yet, though it should be.
-    Wrong(&'static str),
 }
 
 /// The first pattern that fits decides; `*` stands for anything.
@@ -57,8 +55,8 @@ pub(super) static VERDICTS: &[(&str, Verdict)] = &[
     ("/messages[assistant]/content[tool_removal]", Refused),
     ("/messages[assistant]/content[tool_result]", Refused),
     ("/messages[user]/content[compaction]", Hint),
-    ("/messages[user]/content[fallback]", Wrong("known members of a marker count as unknown")),
-    ("/messages[user]/content[mcp_tool_listing]", Wrong("known members of a marker count as unknown")),
+    ("/messages[user]/content[fallback]", Hint),
+    ("/messages[user]/content[mcp_tool_listing]", Hint),
     ("/messages[user]/content[mcp_tool_*", Refused),
     ("/messages[user]/content[redacted_thinking]", Refused),
     ("/messages[user]/content[server_tool_use]", Refused),
@@ -69,49 +67,34 @@ pub(super) static VERDICTS: &[(&str, Verdict)] = &[
     ("/messages[user]/content[*_tool_result]", Refused),
     // Tools that come and go in mid-conversation.
     ("/messages[system]/content[tool_*]/tool[mcp_*", Refused),
-    ("/messages[system]/content[tool_addition]/tool[tool_definition]", Wrong(DEFINED_LATER)),
-    ("/messages[system]/content[tool_addition]/tool[tool_definition]/definition/type=custom", SAME_KIND),
+    ("/messages[system]*/definition/type=custom", SAME_KIND),
+    ("/messages[system]*/definition/allowed_callers=direct", SAME_CALLERS),
+    ("/messages[system]*/definition/allowed_callers=*", Lossy),
     (
-        "/messages[system]/content[tool_addition]/tool[tool_definition]/definition/allowed_callers=direct",
-        SAME_CALLERS,
+        "/messages[system]*/definition/defer_loading",
+        Local {
+            how: "what is defined now is loaded now",
+            test: "tools_defined_later_are_told_by_their_place",
+        },
     ),
-    ("/messages[system]/content[tool_addition]/tool[tool_definition]/definition/allowed_callers*", Carried),
-    (
-        "/messages[system]/content[tool_addition]/tool[tool_definition]/definition/cache_control*",
-        Wrong(DEFINED_LATER),
-    ),
-    (
-        "/messages[system]/content[tool_addition]/tool[tool_definition]/definition/defer_loading",
-        Local { how: "a tool that is defined now is loaded now", test: "vector_27_deferred_tools" },
-    ),
-    (
-        "/messages[system]/content[tool_addition]/tool[tool_definition]/definition/eager_input_streaming",
-        Wrong(DEFINED_LATER),
-    ),
-    (
-        "/messages[system]/content[tool_addition]/tool[tool_definition]/definition/input_examples",
-        Wrong(DEFINED_LATER),
-    ),
-    (
-        "/messages[system]/content[tool_addition]/tool[tool_definition]/definition/strict",
-        Wrong(DEFINED_LATER),
-    ),
-    ("/messages[system]/content[tool_addition]/tool[tool_definition]/definition[bash_*", Carried),
-    ("/messages[system]/content[tool_addition]/tool[tool_definition]/definition[memory_*", Carried),
-    ("/messages[system]/content[tool_addition]/tool[tool_definition]/definition[text_editor_*", Carried),
-    ("/messages[system]/content[tool_addition]/tool[tool_definition]/definition[*", Wrong(DEFINED_LATER)),
+    ("/messages[system]*/definition/eager_input_streaming", Hint),
+    ("/messages[system]*/definition/input_examples", Hint),
+    ("/messages[system]*/definition/strict", CarriedBy(Preset::OpenAi)),
+    // Anthropic's own client tools become functions, which is reported; its servers' tools do not.
+    ("/messages[system]*/definition[bash_*", Lossy),
+    ("/messages[system]*/definition[memory_*", Lossy),
+    ("/messages[system]*/definition[text_editor_*", Lossy),
+    ("/messages[system]*/definition[*", Refused),
     // Markers for caches, and other things that belong to Anthropic's servers, wherever they stand.
-    ("/messages*/source[content]*/cache_control*", Wrong(IN_DOCUMENTS)),
-    ("/messages*/source[content]*/citations*", Wrong(IN_DOCUMENTS)),
-    ("/messages*/source[content]*/transformations*", Wrong(IN_DOCUMENTS)),
-    ("/messages[assistant]/content[fallback]/*", Wrong("known members of a marker count as unknown")),
-    ("/messages[assistant]/content[fallback]", Wrong("known members of a marker count as unknown")),
-    ("/messages[assistant]/content[mcp_tool_listing]*", Wrong("known members of a marker count as unknown")),
+    ("/messages[assistant]/content[fallback]/*", Hint),
+    ("/messages[assistant]/content[fallback]", Hint),
+    ("/messages[assistant]/content[mcp_tool_listing]*", Hint),
     ("/messages[assistant]/content[compaction]/tool_changes*", Lossy),
     ("/messages[assistant]/content[mcp_tool_result]/content[text]/*_c*", Lossy),
     ("/messages[assistant]/content[mcp_tool_result]/content[text]/c*", Lossy),
     ("/messages[assistant]/content[*_tool_result]/content[*/cache_control*", Lossy),
     ("/messages[assistant]/content[*_tool_result]/content[*/citations*", Lossy),
+    ("/messages[assistant]/content[*_tool_result]/content[*/transformations*", Lossy),
     ("*/cache_control*", Hint),
     ("*]/caller[*", Hint),
     ("*/toolset_name", Hint),
@@ -120,7 +103,10 @@ pub(super) static VERDICTS: &[(&str, Verdict)] = &[
     ("*content[text]/citations*", Hint),
     ("/system[text]/citations*", Hint),
     // The conversation.
-    ("/messages[system]/clear_at=never", Wrong("`never` is what is done")),
+    (
+        "/messages[system]/clear_at=never",
+        Local { how: "what is done without a word", test: "vector_06_cleared_system_message" },
+    ),
     (
         "/messages[system]/clear_at=next_user_message",
         Local {
@@ -209,7 +195,7 @@ pub(super) static VERDICTS: &[(&str, Verdict)] = &[
         Local { how: "reasoning is shown as it comes", test: "vector_31_reasoning_echo" },
     ),
     ("/thinking[*]/display=omitted", Local { how: "blocks without text", test: "vector_31_reasoning_echo" }),
-    ("/thinking[*]/display=updates", Wrong("not told apart from `summarized`")),
+    ("/thinking[*]/display=updates", Lossy),
     ("/thinking[enabled]*", CarriedBy(Preset::OpenRouter)),
     // Hints to Anthropic's servers.
     ("/betas", Hint),
@@ -225,8 +211,6 @@ pub(super) static VERDICTS: &[(&str, Verdict)] = &[
     ("/workspace_id", Lossy),
 ];
 
-const DEFINED_LATER: &str = "its place is told as one of `tools`";
-const IN_DOCUMENTS: &str = "its place is told without `source`";
 const SAME_KIND: Verdict = Local { how: "what a tool without a type is", test: USUAL };
 const SAME_CALLERS: Verdict = Local { how: "what a tool without callers has", test: USUAL };
 const USUAL: &str = "what_is_usual_anyway_changes_nothing";
