@@ -24,7 +24,7 @@ pub(super) use values::{Integer, Quantity, SecretText, TargetValue};
 
 /// Every key of the file, in the order of `config.example.toml`. Below `upstream.headers` and `models.map` the
 /// user chooses the names.
-pub(super) const KEYS: [&str; 72] = [
+pub(super) const KEYS: [&str; 74] = [
     "server.host",
     "server.port",
     "server.auth",
@@ -70,6 +70,8 @@ pub(super) const KEYS: [&str; 72] = [
     "upstream.quirks.service_tier",
     "upstream.quirks.newer_models_need_responses",
     "upstream.quirks.think_tags",
+    "upstream.quirks.think_opened",
+    "upstream.quirks.citations",
     "upstream.quirks.lenient_eof",
     "models.haiku",
     "models.sonnet",
@@ -285,6 +287,8 @@ pub(super) struct QuirksTable {
     pub(super) service_tier: Option<Spanned<bool>>,
     pub(super) newer_models_need_responses: Option<Spanned<bool>>,
     pub(super) think_tags: Option<Spanned<bool>>,
+    pub(super) think_opened: Option<Spanned<bool>>,
+    pub(super) citations: Option<Spanned<bool>>,
     pub(super) lenient_eof: Option<Spanned<bool>>,
 }
 

@@ -204,6 +204,7 @@ impl Stream {
             match delta {
                 Delta::Start => self.start(events),
                 Delta::Text(text) => self.text(text, events),
+                Delta::Citation(citation) => self.writer.citation(citation, &mut self.report, events),
                 Delta::Refusal(text) => {
                     self.refusal.get_or_insert_default().push_str(&text);
                     self.text(text, events);

@@ -150,6 +150,8 @@ fn options(case: &Case) -> Options {
     let preset = text("preset").map_or(Preset::Generic, |name| Preset::from_name(&name).unwrap());
     let mut quirks = preset.quirks();
     quirks.think_tags = said["think_tags"] == true;
+    quirks.think_opened = said["think_opened"] == true;
+    quirks.citations = said["citations"] == true;
     quirks.lenient_eof = said["lenient_eof"] == true;
     if let Some(mode) = text("system_mode") {
         assert_eq!(mode, "hoist", "the other modes have presets");
