@@ -196,6 +196,11 @@ impl MessageWriter {
         self.calls.len()
     }
 
+    /// Whether the open block is a call whose input is not whole, so that what came after it waits.
+    pub(crate) fn awaits_input(&self) -> bool {
+        !self.is_complete()
+    }
+
     /// Whether any block has been begun.
     pub(crate) fn has_blocks(&self) -> bool {
         self.next_index > 0

@@ -20,13 +20,13 @@ use aiapiproxy::protocol::anthropic::error::{Error, ErrorKind};
 use aiapiproxy::protocol::anthropic::request::Request;
 use aiapiproxy::protocol::anthropic::stream::Event;
 use aiapiproxy::sse::{Decoder, encode};
-use aiapiproxy::translate::Options;
 use aiapiproxy::translate::context::Context;
 use aiapiproxy::translate::messages_via_chat::{self, Translated, UpstreamAnswer, error};
 use aiapiproxy::translate::quirks::Preset;
 use aiapiproxy::translate::report::Report;
 use aiapiproxy::translate::response::response;
 use aiapiproxy::translate::stream::{End, Stream};
+use aiapiproxy::translate::{Options, StopSequences};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -160,7 +160,10 @@ fn options(case: &Case) -> Options {
     let model = text("model").unwrap_or_else(|| "upstream-model".to_owned());
     Options {
         max_output_tokens: said["max_output_tokens"].as_u64(),
-        stop_sequences: aiapiproxy::translate::StopSequences::Upstream,
+        stop_sequences: match text("stop_sequences").as_deref() {
+            Some("answer") => StopSequences::Answer,
+            _ => StopSequences::Upstream,
+        },
         session: text("session"),
         ..Options::new(quirks, "up", model)
     }
