@@ -24,7 +24,7 @@ pub(super) use values::{Integer, Quantity, SecretText, TargetValue};
 
 /// Every key of the file, in the order of `config.example.toml`. Below `upstream.headers` and `models.map` the
 /// user chooses the names.
-pub(super) const KEYS: [&str; 79] = [
+pub(super) const KEYS: &[&str] = &[
     "server.host",
     "server.port",
     "server.auth",
@@ -77,6 +77,8 @@ pub(super) const KEYS: [&str; 79] = [
     "upstream.quirks.service_tier",
     "upstream.quirks.newer_models_need_responses",
     "upstream.quirks.think_tags",
+    "upstream.quirks.think_opened",
+    "upstream.quirks.citations",
     "upstream.quirks.lenient_eof",
     "models.haiku",
     "models.sonnet",
@@ -184,7 +186,7 @@ fn is_secret(key: &str) -> bool {
 /// a like name anywhere.
 fn nearest_key(table: &str, name: &str) -> Option<String> {
     let split = |key: &'static str| key.rsplit_once('.').unwrap_or(("", key));
-    let known = || TABLES.into_iter().chain(KEYS).map(split);
+    let known = || TABLES.into_iter().chain(KEYS.iter().copied()).map(split);
     if let Some((parent, _)) = known().find(|(_, known)| *known == name) {
         return Some(dotted(parent, name));
     }
@@ -299,6 +301,8 @@ pub(super) struct QuirksTable {
     pub(super) service_tier: Option<Spanned<bool>>,
     pub(super) newer_models_need_responses: Option<Spanned<bool>>,
     pub(super) think_tags: Option<Spanned<bool>>,
+    pub(super) think_opened: Option<Spanned<bool>>,
+    pub(super) citations: Option<Spanned<bool>>,
     pub(super) lenient_eof: Option<Spanned<bool>>,
 }
 

@@ -30,6 +30,10 @@ pub struct Context {
     pub(crate) carry_reasoning: bool,
     /// `<think>…</think>` in visible text is reasoning.
     pub(crate) think_tags: bool,
+    /// The answer begins inside of `<think>`.
+    pub(crate) think_opened: bool,
+    /// Sources that the upstream names become citations.
+    pub(crate) citations: bool,
     /// The texts that may end the answer; `None` when the request is not known, and any text may be one.
     pub(crate) stop_sequences: Option<Vec<String>>,
     /// They are searched for in the answer, because the upstream was not asked to.

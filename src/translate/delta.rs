@@ -1,7 +1,7 @@
 //! The narrow waist of streams: what an upstream's reader says and the rest of a stream understands.
 
 use crate::protocol::anthropic::error::Error;
-use crate::protocol::anthropic::response::Usage;
+use crate::protocol::anthropic::response::{Citation, Usage};
 use crate::translate::report::{Kind, Loss};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -13,6 +13,8 @@ pub(crate) enum Delta {
     Start,
     /// Visible text.
     Text(String),
+    /// What the text so far rests on.
+    Citation(Citation),
     /// Visible text that is a refusal.
     Refusal(String),
     /// Reasoning.

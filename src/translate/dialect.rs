@@ -60,6 +60,14 @@ impl Dialect {
         }
     }
 
+    /// Where the sources stand that the upstream names.
+    pub(crate) const fn annotations(self) -> &'static str {
+        match self {
+            Self::Chat => "/choices/0/message/annotations",
+            Self::Responses => "/output",
+        }
+    }
+
     /// Where it stands why the model stopped.
     pub(crate) const fn finish(self) -> &'static str {
         match self {

@@ -26,9 +26,10 @@ pub fn explode(message: Message) -> Vec<Event> {
 
 fn taken_apart(block: ContentBlock) -> (ContentBlock, Vec<BlockDelta>) {
     match block {
-        ContentBlock::Text { text } => {
+        ContentBlock::Text { text, citations } => {
             let delta = (!text.is_empty()).then_some(BlockDelta::TextDelta { text });
-            (ContentBlock::Text { text: String::new() }, delta.into_iter().collect())
+            let citations = citations.into_iter().map(|citation| BlockDelta::CitationsDelta { citation });
+            (ContentBlock::empty_text(), delta.into_iter().chain(citations).collect())
         }
         ContentBlock::Thinking { thinking, signature } => {
             let text = (!thinking.is_empty()).then_some(BlockDelta::ThinkingDelta { thinking });

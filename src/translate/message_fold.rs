@@ -93,7 +93,10 @@ impl MessageFold {
             return Err(broken("a delta for a block that is not open"));
         };
         match (block, delta) {
-            (ContentBlock::Text { text }, BlockDelta::TextDelta { text: more }) => text.push_str(&more),
+            (ContentBlock::Text { text, .. }, BlockDelta::TextDelta { text: more }) => text.push_str(&more),
+            (ContentBlock::Text { citations, .. }, BlockDelta::CitationsDelta { citation }) => {
+                citations.push(citation);
+            }
             (ContentBlock::Thinking { thinking, .. }, BlockDelta::ThinkingDelta { thinking: more }) => {
                 thinking.push_str(&more);
             }

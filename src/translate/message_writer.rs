@@ -16,7 +16,7 @@ use super::Dialect;
 use super::arguments;
 use super::json_scanner::JsonScanner;
 use super::report::{Kind, Report};
-use crate::protocol::anthropic::response::ContentBlock;
+use crate::protocol::anthropic::response::{Citation, ContentBlock};
 use crate::protocol::anthropic::stream::{BlockDelta, Event};
 use crate::translate::json_object::empty_object;
 use std::collections::VecDeque;
@@ -53,6 +53,7 @@ enum Block {
 #[derive(Debug)]
 enum Queued {
     Text(String),
+    Citation(Citation),
     Thinking {
         text: String,
         signature: Option<String>,
@@ -109,6 +110,16 @@ impl MessageWriter {
             waiting.push_str(&text);
         } else {
             self.queue.push_back(Queued::Text(text));
+        }
+    }
+
+    /// What the text that came last rests on.
+    pub(crate) fn citation(&mut self, citation: Citation, report: &mut Report, events: &mut Vec<Event>) {
+        if self.is_free() {
+            self.write_citation(citation, report, events);
+        } else {
+            self.waiting_bytes += citation.url.len() + citation.cited_text.len();
+            self.queue.push_back(Queued::Citation(citation));
         }
     }
 
@@ -185,6 +196,11 @@ impl MessageWriter {
         self.calls.len()
     }
 
+    /// Whether the open block is a call whose input is not whole, so that what came after it waits.
+    pub(crate) fn awaits_input(&self) -> bool {
+        !self.is_complete()
+    }
+
     /// Whether any block has been begun.
     pub(crate) fn has_blocks(&self) -> bool {
         self.next_index > 0
@@ -235,6 +251,7 @@ impl MessageWriter {
     fn write_queued(&mut self, queued: Queued, report: &mut Report, events: &mut Vec<Event>) {
         match queued {
             Queued::Text(text) => self.write_text(text, events),
+            Queued::Citation(citation) => self.write_citation(citation, report, events),
             Queued::Thinking { text, signature } => {
                 self.write_thinking(text, events);
                 if let Some(signature) = signature {
@@ -251,9 +268,18 @@ impl MessageWriter {
 
     fn write_text(&mut self, text: String, events: &mut Vec<Event>) {
         if self.open != Some(Block::Text) {
-            self.open_block(Block::Text, ContentBlock::Text { text: String::new() }, events);
+            self.open_block(Block::Text, ContentBlock::empty_text(), events);
         }
         self.delta(BlockDelta::TextDelta { text }, events);
+    }
+
+    fn write_citation(&mut self, citation: Citation, report: &mut Report, events: &mut Vec<Event>) {
+        if self.open == Some(Block::Text) {
+            self.delta(BlockDelta::CitationsDelta { citation }, events);
+        } else {
+            let reason = "a source that was named when the text was over";
+            report.add(self.dialect.annotations(), Kind::Dropped, reason);
+        }
     }
 
     fn write_thinking(&mut self, thinking: String, events: &mut Vec<Event>) {
@@ -384,7 +410,7 @@ impl MessageWriter {
 
     /// A block without text, for an answer that has none: Claude Code repeats a request whose answer is empty.
     pub(crate) fn empty_text(&mut self, events: &mut Vec<Event>) {
-        self.open_block(Block::Text, ContentBlock::Text { text: String::new() }, events);
+        self.open_block(Block::Text, ContentBlock::empty_text(), events);
         self.close_block(events);
     }
 }

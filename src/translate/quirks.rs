@@ -186,6 +186,10 @@ pub struct Quirks {
     pub newer_models_need_responses: bool,
     /// `<think>…</think>` in visible text is reasoning.
     pub think_tags: bool,
+    /// The answer begins inside of `<think>`, because the template opens the tag in the prompt.
+    pub think_opened: bool,
+    /// Sources that the upstream names (`url_citation`) become citations of the text; otherwise they are dropped.
+    pub citations: bool,
     /// A body that ends without `[DONE]` and without `finish_reason` still counts as complete.
     pub lenient_eof: bool,
 }
@@ -315,6 +319,8 @@ impl Preset {
             service_tier: false,
             newer_models_need_responses: false,
             think_tags: false,
+            think_opened: false,
+            citations: false,
             lenient_eof: false,
         };
         match self {

@@ -120,6 +120,8 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
         translation.report.add("/tools", Kind::Approximated, reason);
     }
     let omit_thinking = request.thinking.as_ref().is_some_and(|it| it.display.as_deref() == Some("omitted"));
+    // Templates that open the tag write an empty thought when told not to think.
+    let no_thinking = request.thinking.as_ref().is_some_and(|it| it.kind == "disabled");
     let transcript = translation.conversation(request.system.take(), request.messages)?;
 
     let one_tool_call = settings.one_tool_call;
@@ -142,6 +144,8 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
         omit_thinking,
         carry_reasoning: options.quirks.reasoning_echo != ReasoningEcho::Drop,
         think_tags: options.quirks.think_tags,
+        think_opened: options.quirks.think_opened && !no_thinking,
+        citations: options.quirks.citations,
         lenient_eof: options.quirks.lenient_eof,
         input_estimate: tokens::estimate(&body),
     };

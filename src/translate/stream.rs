@@ -198,12 +198,13 @@ impl Stream {
 
     fn apply(&mut self, deltas: &mut Vec<Delta>, events: &mut Vec<Event>) {
         for delta in deltas.drain(..) {
-            if self.ended || self.is_stopped() && !matches!(delta, Delta::Usage(_)) {
+            if self.ended || self.is_stopped() && !counts_after_stop(&delta) {
                 continue;
             }
             match delta {
                 Delta::Start => self.start(events),
                 Delta::Text(text) => self.text(text, events),
+                Delta::Citation(citation) => self.writer.citation(citation, &mut self.report, events),
                 Delta::Refusal(text) => {
                     self.refusal.get_or_insert_default().push_str(&text);
                     self.text(text, events);
@@ -217,6 +218,7 @@ impl Stream {
                 Delta::ToolArguments { call, json } => {
                     self.said_bytes += json.len();
                     self.writer.tool_input(call, &json, &mut self.report, events);
+                    self.done |= self.is_stopped() && !self.writer.awaits_input();
                 }
                 Delta::Finish(finish) => self.finish = Some(finish),
                 Delta::StopSequence(text) => {
@@ -249,8 +251,8 @@ impl Stream {
         self.writer.text(scanned.text, events);
         if scanned.matched.is_some() {
             self.stop_sequence = scanned.matched;
-            // What the upstream says beyond it is not wanted.
-            self.done = true;
+            // What the upstream says beyond it is not wanted, but for the rest of a call that stands before it.
+            self.done = !self.writer.awaits_input();
         }
     }
 
@@ -301,4 +303,17 @@ impl Stream {
     fn upstream_error(&self, what: &str) -> Error {
         Error::new(ErrorKind::Api, format!("{}: {what}", self.context.upstream)).with_status(502)
     }
+}
+
+/// Whether a delta still counts when a stop sequence has been found: it may belong to a call that began before.
+const fn counts_after_stop(delta: &Delta) -> bool {
+    matches!(
+        delta,
+        Delta::ToolArguments { .. }
+            | Delta::ToolExtra { .. }
+            | Delta::Usage(_)
+            | Delta::Finish(_)
+            | Delta::Done
+            | Delta::Failed(_)
+    )
 }

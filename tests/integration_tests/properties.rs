@@ -50,23 +50,36 @@ struct Wishes {
     one_tool_call: bool,
     omit_thinking: bool,
     think_tags: bool,
+    think_opened: bool,
+    citations: bool,
     lenient_eof: bool,
     /// Stop sequences are searched for here; else the upstream names them.
     scan: bool,
 }
 
 fn wishes() -> impl Strategy<Value = Wishes> {
-    any::<[bool; 5]>().prop_map(|[one_tool_call, omit_thinking, think_tags, lenient_eof, scan]| Wishes {
-        one_tool_call,
-        omit_thinking,
-        think_tags,
-        lenient_eof,
-        scan,
-    })
+    any::<[bool; 7]>().prop_map(
+        |[one_tool_call, omit_thinking, think_tags, think_opened, citations, lenient_eof, scan]| Wishes {
+            one_tool_call,
+            omit_thinking,
+            think_tags,
+            think_opened,
+            citations,
+            lenient_eof,
+            scan,
+        },
+    )
 }
 
-const PLAIN: Wishes =
-    Wishes { one_tool_call: false, omit_thinking: false, think_tags: false, lenient_eof: false, scan: false };
+const PLAIN: Wishes = Wishes {
+    one_tool_call: false,
+    omit_thinking: false,
+    think_tags: false,
+    think_opened: false,
+    citations: false,
+    lenient_eof: false,
+    scan: false,
+};
 
 fn context(wishes: Wishes) -> Context {
     let mut body = json!({
@@ -87,6 +100,8 @@ fn context(wishes: Wishes) -> Context {
     }
     let mut options = options(if wishes.scan { Preset::Generic } else { Preset::Vllm });
     options.quirks.think_tags = wishes.think_tags;
+    options.quirks.think_opened = wishes.think_opened;
+    options.quirks.citations = wishes.citations;
     options.quirks.lenient_eof = wishes.lenient_eof;
     request(Request::parse(body.to_string().as_bytes()).unwrap(), &options).unwrap().context
 }

@@ -25,7 +25,7 @@ use aiapiproxy::translate::quirks::Preset;
 use aiapiproxy::translate::report::Report;
 use aiapiproxy::translate::response::response;
 use aiapiproxy::translate::stream::{End, Stream};
-use aiapiproxy::translate::{Asked, Options, Translated, UpstreamAnswer, error, request};
+use aiapiproxy::translate::{Asked, Options, StopSequences, Translated, UpstreamAnswer, error, request};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -155,6 +155,8 @@ fn options(case: &Case) -> Options {
     let preset = text("preset").map_or(Preset::Generic, |name| Preset::from_name(&name).unwrap());
     let mut quirks = preset.quirks();
     quirks.think_tags = said["think_tags"] == true;
+    quirks.think_opened = said["think_opened"] == true;
+    quirks.citations = said["citations"] == true;
     quirks.lenient_eof = said["lenient_eof"] == true;
     quirks.explicit_cache = said["explicit_cache"] == true;
     quirks.input_examples = said["input_examples"] == true;
@@ -166,7 +168,10 @@ fn options(case: &Case) -> Options {
     let model = text("model").unwrap_or_else(|| "upstream-model".to_owned());
     Options {
         max_output_tokens: said["max_output_tokens"].as_u64(),
-        stop_sequences: aiapiproxy::translate::StopSequences::Upstream,
+        stop_sequences: match text("stop_sequences").as_deref() {
+            Some("answer") => StopSequences::Answer,
+            _ => StopSequences::Upstream,
+        },
         session: text("session"),
         ..Options::new(quirks, "up", model)
     }

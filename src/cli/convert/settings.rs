@@ -89,6 +89,8 @@ impl Settings {
                 // Where the upstream is not known to name what matched, other words stand in that place.
                 stop_sequences: (!self.quirks.reports_stop).then(Vec::new),
                 think_tags: self.quirks.think_tags,
+                think_opened: self.quirks.think_opened,
+                citations: self.quirks.citations,
                 lenient_eof: self.quirks.lenient_eof,
                 ..Context::default()
             },

@@ -53,6 +53,9 @@ pub enum ContentBlock {
     Text {
         /// The text.
         text: String,
+        /// What it rests on.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        citations: Vec<Citation>,
     },
     /// Thinking.
     Thinking {
@@ -77,6 +80,34 @@ pub enum ContentBlock {
     },
 }
 
+/// What a piece of text rests on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Citation {
+    /// `web_search_result_location`; the only kind that is written here.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The address.
+    #[serde(default)]
+    pub url: String,
+    /// The title, if there is one.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// The text that rests on it.
+    #[serde(default)]
+    pub cited_text: String,
+    /// What Anthropic's own search needs in the next turn; empty here.
+    #[serde(default)]
+    pub encrypted_index: String,
+}
+
+impl Citation {
+    /// A page of the web.
+    pub fn of_page(url: String, title: Option<String>, cited_text: String) -> Self {
+        let kind = "web_search_result_location".to_owned();
+        Self { kind, url, title, cited_text, encrypted_index: String::new() }
+    }
+}
+
 /// Why the model stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopReason {
@@ -96,6 +127,13 @@ pub enum StopReason {
     ModelContextWindowExceeded,
     /// Another reason, read from an answer that somebody else wrote.
     Other(String),
+}
+
+impl ContentBlock {
+    /// A block of text that has none yet.
+    pub const fn empty_text() -> Self {
+        Self::Text { text: String::new(), citations: Vec::new() }
+    }
 }
 
 impl StopReason {
@@ -225,6 +263,7 @@ struct WireContentBlock {
     #[serde(rename = "type")]
     kind: String,
     text: Option<String>,
+    citations: Option<Vec<Citation>>,
     thinking: Option<String>,
     signature: Option<String>,
     data: Option<String>,
@@ -238,7 +277,10 @@ impl<'de> Deserialize<'de> for ContentBlock {
         let wire = WireContentBlock::deserialize(deserializer)?;
         let missing = D::Error::missing_field;
         Ok(match wire.kind.as_str() {
-            "text" => Self::Text { text: wire.text.ok_or_else(|| missing("text"))? },
+            "text" => Self::Text {
+                text: wire.text.ok_or_else(|| missing("text"))?,
+                citations: wire.citations.unwrap_or_default(),
+            },
             "thinking" => Self::Thinking {
                 thinking: wire.thinking.unwrap_or_default(),
                 signature: wire.signature.unwrap_or_default(),

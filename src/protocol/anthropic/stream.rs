@@ -1,7 +1,7 @@
 //! The events of a streamed answer.
 
 use super::error::{Error, ErrorKind};
-use super::response::{ContentBlock, Message, StopDetails, StopReason, Usage};
+use super::response::{Citation, ContentBlock, Message, StopDetails, StopReason, Usage};
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
@@ -62,6 +62,11 @@ pub enum BlockDelta {
     TextDelta {
         /// The text.
         text: String,
+    },
+    /// What the text rests on.
+    CitationsDelta {
+        /// One source.
+        citation: Citation,
     },
     /// Thinking.
     ThinkingDelta {
@@ -223,6 +228,7 @@ mod tests {
             r#"{"type":"ping"}"#,
             r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"n","input":{}}}"#,
             r#"{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{}"}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","citation":{"type":"web_search_result_location","url":"u","title":null,"cited_text":"c","encrypted_index":""}}}"#,
             r#"{"type":"content_block_stop","index":0}"#,
             r#"{"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null,"stop_details":null},"usage":{"input_tokens":1,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":2}}"#,
             r#"{"type":"message_stop"}"#,

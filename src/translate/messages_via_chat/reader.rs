@@ -2,6 +2,7 @@
 //! nothing of the kind (protocol.md §4.3).
 
 mod choice;
+mod citations;
 mod finish;
 mod reasoning_details;
 mod think_tags;

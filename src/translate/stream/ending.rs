@@ -32,9 +32,9 @@ fn stop_reason(ending: Ending<'_>) -> Result<StopReason, Error> {
         Some(Finish::Filter) => StopReason::Refusal,
         _ if ending.refused => StopReason::Refusal,
         Some(Finish::Limit) => StopReason::MaxTokens,
-        _ if ending.stop_sequence_matched => StopReason::StopSequence,
-        // What was produced decides, not what the upstream calls it.
+        // What was produced decides, not what the upstream calls it: a call wants its result.
         _ if ending.has_calls => StopReason::ToolUse,
+        _ if ending.stop_sequence_matched => StopReason::StopSequence,
         _ => StopReason::EndTurn,
     })
 }
@@ -51,7 +51,7 @@ impl Stream {
         }
         self.sign(Carried::Nothing, events);
         self.release(events);
-        if self.is_stopped() {
+        if self.is_stopped() && !self.writer.awaits_input() {
             self.finish = None;
         }
         let ending = Ending {
@@ -113,8 +113,10 @@ mod tests {
             assert_eq!(reason(finish, true), StopReason::ToolUse, "{finish:?}");
             assert_eq!(reason(finish, false), StopReason::EndTurn, "{finish:?}");
         }
-        let matched = Ending { stop_sequence_matched: true, has_calls: true, ..Ending::default() };
+        let matched = Ending { stop_sequence_matched: true, ..Ending::default() };
         assert_eq!(stop_reason(matched).unwrap(), StopReason::StopSequence);
+        let with_calls = Ending { has_calls: true, ..matched };
+        assert_eq!(stop_reason(with_calls).unwrap(), StopReason::ToolUse);
     }
 
     #[test]

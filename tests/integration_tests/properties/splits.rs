@@ -114,6 +114,12 @@ impl Answer {
         self.finished(deltas)
     }
 
+    /// Whether `</think>` comes before any `<think>`.
+    fn closes_a_tag_first(&self) -> bool {
+        let [opened, closed] = ["<think>", "</think>"].map(|tag| self.text.find(tag));
+        self.reasoning.is_empty() && closed.is_some_and(|at| opened.is_none_or(|opened| at < opened))
+    }
+
     fn finished(&self, deltas: Vec<Value>) -> Vec<Value> {
         let chunk = |delta: Value, finish: Value| json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
         let mut chunks: Vec<Value> = deltas.into_iter().map(|delta| chunk(delta, Value::Null)).collect();
@@ -186,6 +192,8 @@ proptest! {
             // A stream that is stopped early never hears of usage.
             answer.usage = None;
         }
+        // A stream cannot know that the tag was opened in the prompt.
+        prop_assume!(!think_tags || !answer.closes_a_tag_first());
         let body = answer.completion().to_string();
         let (mut message, report) = response(body.as_bytes(), "msg_1".to_owned(), context(wishes))
             .map_err(|error| TestCaseError::fail(error.message))?;

@@ -158,6 +158,11 @@ fn said() -> impl Strategy<Value = Value> {
         1 => text().prop_map(|text| json!({ "content": [{"type": "thinking", "thinking": [{"text": text}]}] })),
         1 => text().prop_map(|text| json!({ "reasoning_content": text })),
         1 => text().prop_map(|text| json!({ "reasoning": text, "reasoning_details": [{"text": text}] })),
+        1 => detail().prop_map(|detail| json!({ "reasoning_details": [detail] })),
+        1 => (any::<u8>(), any::<u8>(), text()).prop_map(|(start, end, url)| {
+            let page = json!({"url": url, "start_index": start, "end_index": end});
+            json!({ "annotations": [{"type": "url_citation", "url_citation": page}] })
+        }),
         1 => text().prop_map(|text| json!({ "refusal": text })),
         6 => prop::collection::vec(call(), 0..3).prop_map(|calls| json!({ "tool_calls": calls })),
         1 => (text(), piece()).prop_map(|(name, piece)| {
@@ -173,6 +178,14 @@ fn said() -> impl Strategy<Value = Value> {
     })
 }
 
+/// What only the vendor can read.
+fn detail() -> impl Strategy<Value = Value> {
+    let value = || prop_oneof![3 => Just(Value::Null), 3 => Just(json!("x")), 1 => odd()];
+    (value(), value(), value(), 0..2_u8).prop_map(|(text, signature, data, index)| {
+        json!({"type": "reasoning.text", "text": text, "signature": signature, "data": data, "index": index})
+    })
+}
+
 fn call() -> impl Strategy<Value = Value> {
     let index = prop_oneof![4 => (0..3_u8).prop_map(Value::from), 2 => Just(Value::Null), 1 => odd()];
     let id = prop_oneof![
@@ -185,8 +198,10 @@ fn call() -> impl Strategy<Value = Value> {
         6 => prop::sample::select(&["", "f", "g", "a_b_", "other"][..]).prop_map(Value::from),
         1 => odd(),
     ];
-    (index, id, name, piece()).prop_map(|(index, id, name, arguments)| {
-        json!({ "index": index, "id": id, "function": {"name": name, "arguments": arguments} })
+    let extra = prop_oneof![6 => Just(Value::Null), 1 => Just(json!({"google": {}})), 1 => odd()];
+    (index, id, name, piece(), extra).prop_map(|(index, id, name, arguments, extra)| {
+        let function = json!({"name": name, "arguments": arguments});
+        json!({ "index": index, "id": id, "function": function, "extra_content": extra })
     })
 }
 

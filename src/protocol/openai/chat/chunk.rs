@@ -109,7 +109,7 @@ pub struct AssistantMessage {
     pub function_call: Option<FunctionCall>,
     /// Sources the model names, such as `url_citation`.
     #[serde(deserialize_with = "lenient::list")]
-    pub annotations: Vec<Present>,
+    pub annotations: Vec<Annotation>,
     /// Pictures the model made.
     #[serde(deserialize_with = "lenient::list")]
     pub images: Vec<Present>,
@@ -225,6 +225,33 @@ pub struct CustomCall {
     /// Free text.
     #[serde(deserialize_with = "lenient::text")]
     pub input: Option<String>,
+}
+
+/// A source that the model names.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Annotation {
+    /// A page of the web.
+    #[serde(deserialize_with = "lenient::object")]
+    pub url_citation: Option<UrlCitation>,
+}
+
+/// A page of the web, and the part of the text that rests on it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct UrlCitation {
+    /// The address.
+    #[serde(deserialize_with = "lenient::text")]
+    pub url: Option<String>,
+    /// The title.
+    #[serde(deserialize_with = "lenient::text")]
+    pub title: Option<String>,
+    /// Where that part begins, in characters.
+    #[serde(deserialize_with = "lenient::count")]
+    pub start_index: Option<u64>,
+    /// Where it ends.
+    #[serde(deserialize_with = "lenient::count")]
+    pub end_index: Option<u64>,
 }
 
 /// An object of which nothing but its being there matters.

@@ -1,11 +1,12 @@
 //! Chunks to deltas: every irregularity of the alternatives and of what they say ends here (protocol.md §3.1, §4.4).
 
+use super::citations::Citations;
 use super::finish::finish_of;
 use super::reasoning_details::{Gathered, ReasoningDetails};
 use super::think_tags::ThinkTags;
 use super::tool_calls::ToolCalls;
 use super::usage::usage_of;
-use crate::protocol::openai::chat::chunk::{AssistantMessage, Choice, Chunk, Content};
+use crate::protocol::openai::chat::chunk::{Annotation, AssistantMessage, Choice, Chunk, Content};
 use crate::translate::context::Context;
 use crate::translate::delta::Delta;
 use crate::translate::report::Kind;
@@ -20,6 +21,8 @@ pub(super) struct Choices {
     details: ReasoningDetails,
     /// The upstream takes its reasoning back.
     carry_reasoning: bool,
+    /// Only where they are wanted.
+    citations: Option<Citations>,
     /// Only where the upstream writes its reasoning into the text.
     think_tags: Option<ThinkTags>,
     /// Something has been said, so that a whole message could only repeat it.
@@ -33,12 +36,14 @@ pub(super) struct Choices {
 
 impl Choices {
     pub(super) fn new(context: &Context) -> Self {
-        let think_tags = context.think_tags.then(ThinkTags::default);
+        let has_tags = context.think_tags || context.think_opened;
+        let think_tags = has_tags.then(|| ThinkTags::new(context.think_opened));
         Self {
             upstream: context.upstream.clone(),
             calls: ToolCalls::default(),
             details: ReasoningDetails::default(),
             carry_reasoning: context.carry_reasoning,
+            citations: context.citations.then(Citations::default),
             think_tags,
             said: false,
             finished: false,
@@ -99,6 +104,9 @@ impl Choices {
 
     fn message(&mut self, mut message: AssistantMessage, extent: Extent, deltas: &mut Vec<Delta>) {
         if let Some(reasoning) = reasoning_of(&message) {
+            if let Some(tags) = &mut self.think_tags {
+                tags.reasoning_apart();
+            }
             deltas.push(Delta::Reasoning(reasoning));
         }
         for detail in mem::take(&mut message.reasoning_details) {
@@ -129,13 +137,13 @@ impl Choices {
     fn visible(&mut self, message: AssistantMessage, extent: Extent, deltas: &mut Vec<Delta>) {
         self.report_losses(&message, deltas);
         match message.content {
-            Some(Content::Text(text)) => self.text(text, deltas),
+            Some(Content::Text(text)) => self.text(text, extent, deltas),
             Some(Content::Parts(parts)) => {
                 for part in parts {
                     if let Some(thinking) = part.thinking {
                         push_unless_empty(Delta::Reasoning, text_of(thinking), deltas);
                     } else if let Some(text) = part.text {
-                        self.text(text, deltas);
+                        self.text(text, extent, deltas);
                     } else {
                         let reason = "a part that is neither text nor thinking";
                         self.lose("/choices/0/message/content", Kind::Dropped, reason, deltas);
@@ -143,6 +151,9 @@ impl Choices {
                 }
             }
             None => {}
+        }
+        if let Some(citations) = &mut self.citations {
+            citations.read(message.annotations, deltas);
         }
         if let Some(refusal) = message.refusal {
             push_unless_empty(Delta::Refusal, refusal, deltas);
@@ -166,12 +177,18 @@ impl Choices {
 
     /// What an answer may hold and a message of Anthropic's cannot.
     fn report_losses(&mut self, message: &AssistantMessage, deltas: &mut Vec<Delta>) {
+        let is_read = |annotation: &Annotation| self.citations.is_some() && annotation.url_citation.is_some();
+        let cited = message.annotations.iter().all(is_read);
+        let uncited = match self.citations {
+            Some(_) => "only pages of the web are cited",
+            None => "citations are not passed on",
+        };
         let mut lose = |present: bool, member: &str, reason| {
             if present {
                 self.lose(&format!("/choices/0/message/{member}"), Kind::Dropped, reason, deltas);
             }
         };
-        lose(!message.annotations.is_empty(), "annotations", "citations are not passed on");
+        lose(!cited, "annotations", uncited);
         lose(!message.images.is_empty(), "images", "an answer holds no images");
         if let Some(audio) = &message.audio {
             let (kind, reason) = match audio.transcript {
@@ -190,8 +207,12 @@ impl Choices {
         }
     }
 
-    fn text(&mut self, text: String, deltas: &mut Vec<Delta>) {
+    fn text(&mut self, text: String, extent: Extent, deltas: &mut Vec<Delta>) {
+        if let Some(citations) = &mut self.citations {
+            citations.text(&text);
+        }
         match &mut self.think_tags {
+            Some(tags) if extent == Extent::Whole => tags.push_whole(&text, deltas),
             Some(tags) => tags.push(&text, deltas),
             None => push_unless_empty(Delta::Text, text, deltas),
         }
