@@ -10,6 +10,9 @@
 //! verbs `event`, `whole` and `flush`), one variant of [`Dialect`], one of [`Body`] and one of `reader.rs`; stream and
 //! writer stay as they are.
 //!
+//! What an upstream refuses is told by [`error()`], and mended by [`mod@remedy`] where it says how: both read the
+//! wordings of all servers, for they are not the dialect's.
+//!
 //! Loss rules: what cannot be carried over is refused with an error that names the member, or stands in the
 //! [`report::Report`]. Nothing is dropped without either.
 

@@ -8,6 +8,8 @@ use crate::support::upstream::{Exchange, Upstream};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 
+mod content_filter;
+mod remedies;
 mod retries;
 
 fn refused(status: u16, error: Value) -> Exchange {

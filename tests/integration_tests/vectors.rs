@@ -103,7 +103,7 @@ vectors! {
     62 "Rate limits, waits, and empty purses" errors::vector_62_rate_limits;
     63 "Errors of every shape" errors::vector_63_shapes;
     64 "Context overflow in the words that agents parse" errors::vector_64_overflow;
-    64 "Overflow by `max_tokens` alone is tried once more" errors::vector_64_overflow_retried pending "limits learnt";
+    64 "Overflow by `max_tokens` alone is tried once more" errors::vector_64_overflow_retried;
     65 "The gateway's own key; unknown paths" errors::vector_65_own_faults;
     66 "The official SDKs" errors::vector_66_sdks;
     66 "The SDKs' old majors" errors::vector_66_old_sdks;

@@ -169,6 +169,8 @@ fn mistyped_names_of_values_get_a_suggestion() {
         ("[server]\nauth = 'key'", "keys"),
         ("[upstream]\npreset = 'open-router'", "openrouter"),
         ("[upstream]\nauth_style = 'beare'", "bearer"),
+        ("[upstream]\nauth_style = 'x-api-key'", "x_api_key"),
+        ("[upstream]\ncontent_filter = 'refuse'", "refusal"),
         ("[log]\nformat = 'jsno'", "json"),
         ("[upstream.quirks]\nprefill = 'prefix-flag'", "prefix_flag"),
         ("[upstream.quirks]\nefforts = ['low', 'hgih']", "high"),

@@ -40,6 +40,7 @@ pub(in crate::translate) enum Limit {
 /// Input and answer together: who says it, as of November 2026.
 const BOTH: &[&str] = &[
     // OpenAI, Azure, DeepSeek, older vLLM; with tools there is a third number in between.
+    "context length is {limit} tokens~({input} in the messages, {output} in the completion)",
     "context length is {limit} tokens~requested {total} tokens~{output} in the completion",
     "context length is {limit} tokens~requested {total} tokens~{output} for the completion",
     // OpenRouter.
