@@ -16,6 +16,7 @@ const VARIABLES: &[&str] = &[
     "LOG_FORMAT",
     "MAX_CONCURRENT_REQUESTS",
     "MAX_REQUEST_SIZE",
+    "ON_LOSSY",
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
     "REQUEST_TIMEOUT",

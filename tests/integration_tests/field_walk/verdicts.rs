@@ -43,7 +43,6 @@ pub(super) static VERDICTS: &[(&str, Verdict)] = &[
     ("/tools[web_search_*", Refused),
     ("/messages[user]/*/source[file]*", Refused),
     ("/messages*/content[container_upload]*", Refused),
-    ("/messages[user]/content[tool_result]/content[browser_state]*", Refused),
     // Where only some upstreams take it: the address of a document.
     ("/messages[user]/content[document]/source[url]*", CarriedBy(Preset::OpenRouter)),
     ("/messages[user]/content[tool_result]/content[document]/source[url]*", CarriedBy(Preset::OpenRouter)),
@@ -127,6 +126,8 @@ pub(super) static VERDICTS: &[(&str, Verdict)] = &[
     ("/messages[user]/content[document]/context", Lossy),
     ("/messages[user]/content*/citations/enabled", Lossy),
     ("/messages[user]/content*/source[text]/media_type=*", Lossy),
+    // Reported of the whole state, which becomes text.
+    ("/messages[user]/content[tool_result]/content[browser_state]/tabs/active", Lossy),
     // Where a document becomes text, or images move behind the results, that is what is reported.
     ("/messages[user]/content*/source[content]/content[image]/source[base64]/media_type=*", Lossy),
     ("/messages[user]/content[tool_result]/content[*]/source[base64]/media_type=*", Lossy),
