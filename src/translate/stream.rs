@@ -216,7 +216,10 @@ impl Stream {
                 }
                 Delta::ToolExtra { call, extra } => self.tool_extra(call, &extra, events),
                 Delta::ToolArguments { call, json } => {
-                    self.said_bytes += json.len();
+                    // Calls that were left out cost the client nothing.
+                    if call < self.call_ids.len() {
+                        self.said_bytes += json.len();
+                    }
                     self.writer.tool_input(call, &json, &mut self.report, events);
                     self.done |= self.is_stopped() && !self.writer.awaits_input();
                 }
