@@ -129,9 +129,9 @@ impl Upstream {
         loop {
             let client = if course.wants_fresh() { self.0.clients.fresh()? } else { self.0.clients.pooled() };
             let request = client.post(url.clone()).headers(headers.clone()).body(call.body.clone());
-            let result = self.attempt(request, self.0.limits.first_byte_timeout).await;
-            let outcome = match &result {
-                Ok(answer) => Outcome::of_answer(answer),
+            let mut result = self.attempt(request, self.0.limits.first_byte_timeout).await;
+            let outcome = match &mut result {
+                Ok(answer) => Outcome::of_answer(answer).await,
                 Err(failure) => failure.outcome.clone(),
             };
             let Some(wait) = course.next(&outcome) else {

@@ -17,13 +17,23 @@ use super::error::{Error, Waiting};
 /// The bytes of an answer, decompressed. Dropping it ends the call.
 #[derive(Debug)]
 pub struct Body {
+    /// What was read ahead.
+    head: Option<Bytes>,
     inner: reqwest::Body,
     host: String,
 }
 
 impl Body {
     pub(super) fn new(response: reqwest::Response, host: String) -> Self {
-        Self { inner: response.into(), host }
+        Self { head: None, inner: response.into(), host }
+    }
+
+    /// The first piece, which is read again afterwards; empty if none comes within `patience`.
+    pub(super) async fn peek(&mut self, patience: Duration) -> &[u8] {
+        if self.head.is_none() {
+            self.head = time::timeout(patience, self.next()).await.ok().flatten().and_then(Result::ok);
+        }
+        self.head.as_deref().unwrap_or_default()
     }
 
     /// Reads everything, but not more than `limit` bytes, and waits at most `idle` for each piece.
@@ -89,6 +99,9 @@ impl Stream for Body {
     type Item = Result<Bytes, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(head) = self.head.take() {
+            return Poll::Ready(Some(Ok(head)));
+        }
         loop {
             return Poll::Ready(match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
                 None => None,

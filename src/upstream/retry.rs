@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use memchr::memmem;
+
 use super::{
     Answer,
     error::{Error, Unreachable},
@@ -62,6 +64,8 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// A connection that dies later than this died over the request, which may already have been paid for.
 const STALE_WITHIN: Duration = Duration::from_secs(1);
+/// For the beginning of a refusal's body, which mostly comes with its head.
+const PEEK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Decides. `jitter` is a random number from 0 to 1.
 pub(super) fn decide(outcome: &Outcome, history: History, jitter: f64) -> Decision {
@@ -124,7 +128,13 @@ impl Course {
 }
 
 impl Outcome {
-    pub(super) fn of_answer(answer: &Answer) -> Self {
+    /// OpenAI says 429 also when the credit is used up: then no wait helps, and only the body tells.
+    pub(super) async fn of_answer(answer: &mut Answer) -> Self {
+        if answer.status == 429
+            && memmem::find(answer.body.peek(PEEK_PATIENCE).await, b"insufficient_quota").is_some()
+        {
+            return Self::Hopeless;
+        }
         let retry_after = RetryAfter::read(answer.header("retry-after"), answer.header("retry-after-ms"));
         Self::Answered { status: answer.status, retry_after }
     }

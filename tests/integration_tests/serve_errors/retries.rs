@@ -57,6 +57,16 @@ fn what_another_try_would_not_change_is_not_tried_again() {
 }
 
 #[test]
+fn credit_that_is_used_up_is_not_waited_for() {
+    let empty =
+        refused(429, json!({"message": "You exceeded your current quota", "code": "insufficient_quota"}));
+    let gateway = Gateway::start(vec![empty]);
+    let error = failure(gateway.post(request("hi", false)), 402, "billing_error");
+    assert!(message(&error).contains("quota"), "{error}");
+    gateway.end();
+}
+
+#[test]
 fn a_long_wait_is_the_clients_to_decide() {
     let wait = |value: &str| Exchange::new().status(429).header("retry-after", value).json("{}");
     let table = [
