@@ -16,6 +16,7 @@ mod check;
 mod completions;
 mod convert;
 mod health;
+mod keys;
 mod models;
 mod output;
 mod serve;
@@ -89,6 +90,7 @@ enum Command {
     Check(check::Args),
     Models(models::Args),
     Health(health::Args),
+    Keys(keys::Args),
     Completions(completions::Args),
 }
 
@@ -116,6 +118,7 @@ impl Cli {
             Command::Check(args) => check::run(&args, &global),
             Command::Models(args) => models::run(&args, &global),
             Command::Health(args) => health::run(&args, &global),
+            Command::Keys(args) => keys::run(&args),
             Command::Completions(args) => completions::run(&args),
         }
     }

@@ -14,7 +14,11 @@ use std::{
 
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
-use super::{lessons::Lessons, limits::Slots};
+use super::{
+    clients::{Clients, strangers::Strangers},
+    lessons::Lessons,
+    limits::Slots,
+};
 use crate::{
     config::Config,
     models::Target,
@@ -34,6 +38,10 @@ pub(crate) struct Shared {
     pub(crate) health: Arc<Health>,
     /// What was learnt of its models.
     pub(crate) lessons: Arc<Lessons>,
+    /// Who has a key, and what they have used.
+    pub(crate) clients: Clients,
+    /// Who has none and tries.
+    pub(crate) strangers: Arc<Strangers>,
     /// When serving began.
     pub(crate) started: Instant,
     /// The end that is near.
@@ -49,6 +57,8 @@ impl Shared {
             slots: Arc::new(Slots::new(config.limits.max_concurrent_requests)),
             health: Arc::default(),
             lessons: Arc::default(),
+            clients: Clients::new(&config.server.client_keys),
+            strangers: Arc::default(),
             started: Instant::now(),
             stopping: Arc::default(),
             max_output_tokens: output_limits(&config),

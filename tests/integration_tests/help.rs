@@ -4,7 +4,7 @@ use crate::support::program::{Output, Program, Server};
 use std::fs;
 use std::path::Path;
 
-const COMMANDS: [&str; 6] = ["serve", "convert", "check", "models", "health", "completions"];
+const COMMANDS: [&str; 7] = ["serve", "convert", "check", "models", "health", "keys", "completions"];
 
 fn run(arguments: &[&str]) -> Output {
     Program::aiapiproxy().args(arguments).run()
