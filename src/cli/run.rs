@@ -110,7 +110,7 @@ async fn supervise(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     tracing::info!(%address, upstream = %config.upstream.base_url, "serving one command");
 
     let (trigger, shutdown) = shutdown::channel();
-    let server = tokio::spawn(server::run(config, listener, shutdown));
+    let server = tokio::spawn(server::run(config, listener, shutdown, None));
     let ended = child::run(&args.command, &environment).await;
     // Whoever asked is gone, so nothing is left to be finished.
     trigger.advance(Signal::Program);
