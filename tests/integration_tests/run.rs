@@ -113,7 +113,7 @@ fn signals_reach_the_command_and_its_end_is_told_as_shells_do() {
         ("TERM", "trap 'echo got; exit 3' TERM; echo ready; while :; do read -r _ || :; done", 3),
         ("INT", "trap 'echo got; exit 4' INT; echo ready; while :; do read -r _ || :; done", 4),
         ("USR1", "trap 'echo got; exit 5' USR1; echo ready; while :; do read -r _ || :; done", 5),
-        ("TERM", "echo ready; echo got; exec sleep 60", 143),
+        ("TERM", "echo got; echo ready; exec sleep 60", 143),
     ] {
         let running = script(&["--demo"], text).start();
         running.wait_for_stdout("ready");
