@@ -26,7 +26,7 @@ use self::{
     shutdown::{Shutdown, Signal},
     state::Shared,
 };
-use crate::{config::Config, upstream};
+use crate::{config::Config, metrics::Metrics, upstream};
 
 /// How serving ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +49,18 @@ pub enum Error {
     Upstream(#[from] upstream::Error),
 }
 
-/// Serves `listener` until `shutdown` says so; then running requests may finish for `shutdown_grace`.
+/// Serves `listener` until `shutdown` says so; then running requests may finish for `shutdown_grace`. What happens is
+/// counted in `metrics`.
 ///
 /// # Errors
 /// When the upstream's settings cannot be used; nothing has been served then.
-pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> Result<Summary, Error> {
-    let shared = Arc::new(Shared::new(config)?);
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: Shutdown,
+    metrics: Arc<Metrics>,
+) -> Result<Summary, Error> {
+    let shared = Arc::new(Shared::new(config, metrics)?);
     let router = router::router(Arc::clone(&shared));
     Ok(accept::serve(listener, router, shared, shutdown).await)
 }

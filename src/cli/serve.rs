@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
 };
 
 use clap::builder::PossibleValuesParser;
@@ -21,6 +22,7 @@ use crate::{
         log::Format,
         server::{Auth, Server},
     },
+    metrics::Metrics,
     secret,
     server::demo::Demo,
     telemetry,
@@ -130,7 +132,7 @@ async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let made_key = make_key(&mut config.server)?;
     lines.start(&config, address, args.demo);
     lines.clients(&config, address, made_key.as_ref());
-    engine::serve(config, listener, shutdown).await
+    engine::serve(config, listener, shutdown, Arc::new(Metrics::default())).await
 }
 
 fn sources(args: &Args, global: &GlobalArgs, demo: Option<Url>) -> Sources {
@@ -199,7 +201,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 /// The calls into the server.
 mod engine {
-    use super::{Config, Demo, Exit, Failure, Result, TcpListener, WrapErr};
+    use super::{Arc, Config, Demo, Exit, Failure, Metrics, Result, TcpListener, WrapErr};
     use crate::server::{
         self, demo,
         shutdown::{self, Shutdown},
@@ -218,9 +220,14 @@ mod engine {
     }
 
     /// Serves until a signal.
-    pub(super) async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) -> Result<Exit> {
+    pub(super) async fn serve(
+        config: Config,
+        listener: TcpListener,
+        shutdown: Shutdown,
+        metrics: Arc<Metrics>,
+    ) -> Result<Exit> {
         // The configuration was checked, so what is wrong now is wrong with the upstream's part of it.
-        let ended = server::run(config, listener, shutdown).await;
+        let ended = server::run(config, listener, shutdown, metrics).await;
         let summary = ended.map_err(|error| Failure::from_lines(Exit::Config, &error.to_string()))?;
         Ok(if summary.forced { Exit::Interrupted } else { Exit::Success })
     }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -14,6 +14,7 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use super::{lessons::Lessons, limits::Slots};
 use crate::{
     config::Config,
+    metrics::Metrics,
     upstream::{self, Listing, Upstream},
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     /// What was learnt of its models.
     pub(crate) lessons: Lessons,
+    /// What happened so far.
+    pub(crate) metrics: Arc<Metrics>,
     /// When serving began.
     pub(crate) started: Instant,
     /// The end that is near.
@@ -39,7 +42,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config) -> Result<Self, upstream::Error> {
+    pub(crate) fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, upstream::Error> {
         let rules = config.models.rules();
         let limited = rules
             .iter()
@@ -50,6 +53,7 @@ impl Shared {
             slots: Slots::new(config.limits.max_concurrent_requests),
             health: Health::default(),
             lessons: Lessons::default(),
+            metrics,
             started: Instant::now(),
             stopping: Stopping::default(),
             max_output_tokens: limited,
