@@ -17,7 +17,7 @@ pub(crate) enum Teller {
     /// The upstream speaks another dialect.
     Translated(Box<Translated>),
     /// The upstream speaks the client's.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no upstream is asked in the client's dialect yet"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "no configuration chooses it yet"))]
     Forwarded(Box<messages_forwarded::Stream>),
 }
 
