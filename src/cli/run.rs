@@ -3,7 +3,7 @@
 //! The command keeps the terminal and is the only one that writes to stdout. What the proxy has to say goes to a
 //! file, which is named only when something failed and removed otherwise.
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use color_eyre::{Result, eyre::WrapErr};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -110,7 +110,7 @@ async fn supervise(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     tracing::info!(%address, upstream = %config.upstream.base_url, "serving one command");
 
     let (trigger, shutdown) = shutdown::channel();
-    let server = tokio::spawn(server::run(config, listener, shutdown, None));
+    let server = tokio::spawn(server::run(config, listener, shutdown, None, Arc::default()));
     let ended = child::run(&args.command, &environment).await;
     // Whoever asked is gone, so nothing is left to be finished.
     trigger.advance(Signal::Program);
