@@ -12,7 +12,7 @@ use std::{
 
 use axum::{
     body::Body,
-    extract::{MatchedPath, Request},
+    extract::{MatchedPath, Request, State},
     middleware::Next,
     response::Response,
 };
@@ -25,7 +25,13 @@ use super::{
     clients::{Admitted, Client},
     error::{self, ApiError},
 };
-use crate::{protocol::anthropic::response::Usage, secret, telemetry::field, translate::report::Report};
+use crate::{
+    metrics::{Counter, Ends, Metrics},
+    protocol::anthropic::response::Usage,
+    secret,
+    telemetry::field,
+    translate::report::Report,
+};
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +64,18 @@ impl End {
             Self::Panicked => "panicked",
         }
     }
+
+    const fn counter(self, ends: &Ends) -> &Counter {
+        match self {
+            Self::Complete => &ends.complete,
+            Self::ClientClosed => &ends.client_closed,
+            Self::UpstreamError => &ends.upstream_error,
+            Self::Timeout => &ends.timeout,
+            Self::Shed => &ends.shed,
+            Self::Refused => &ends.refused,
+            Self::Panicked => &ends.panicked,
+        }
+    }
 }
 
 /// What a handler adds to the line. Clones write into the same line.
@@ -66,6 +84,7 @@ pub(crate) struct Log {
     id: Arc<str>,
     client: Option<ClientAddress>,
     started: Instant,
+    metrics: Arc<Metrics>,
     notes: Arc<Mutex<Notes>>,
 }
 
@@ -105,13 +124,19 @@ impl Notes {
 }
 
 impl Log {
-    fn new(client: Option<ClientAddress>) -> Self {
-        Self { id: secret::request_id().into(), client, started: Instant::now(), notes: Arc::default() }
+    fn new(client: Option<ClientAddress>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            id: secret::request_id().into(),
+            client,
+            started: Instant::now(),
+            metrics,
+            notes: Arc::default(),
+        }
     }
 
     #[cfg(test)]
     pub(crate) fn for_test() -> Self {
-        Self::new(None)
+        Self::new(None, Arc::default())
     }
 
     /// The request's id.
@@ -122,6 +147,11 @@ impl Log {
     /// Where the request came from.
     pub(crate) fn client_address(&self) -> Option<ClientAddress> {
         self.client
+    }
+
+    /// Where what happens is counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Adds to the line.
@@ -153,9 +183,9 @@ impl Log {
 }
 
 /// Gives each request its id, each answer its envelope, and the log its line.
-pub(crate) async fn layer(mut request: Request, next: Next) -> Response {
+pub(crate) async fn layer(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
     // The accept loop has put the address there.
-    let log = Log::new(request.extensions().get::<ClientAddress>().copied());
+    let log = Log::new(request.extensions().get::<ClientAddress>().copied(), metrics);
     let line = Line::new(&request, log.clone());
     request.extensions_mut().insert(log.clone());
     let response = next.run(request).await;
@@ -195,17 +225,25 @@ impl Line {
         self.method == Method::HEAD
             || self.route.as_deref().is_some_and(|route| route == "/" || route.starts_with("/health"))
     }
+
+    fn count(&self, notes: &Notes, end: End) {
+        let metrics = &self.log.metrics;
+        end.counter(&metrics.requests).count();
+        if end == End::Panicked {
+            metrics.panics.count();
+        }
+        if let Some(usage) = &notes.usage {
+            metrics.input_tokens.add(input_tokens(usage));
+            metrics.output_tokens.add(usage.output_tokens);
+        }
+    }
 }
 
 /// The level must be a constant, so this cannot be a function.
 macro_rules! write_line {
-    ($level:ident, $line:expr, $notes:expr) => {{
-        let (line, notes) = ($line, $notes);
+    ($level:ident, $line:expr, $notes:expr, $end:expr) => {{
+        let (line, notes, end) = ($line, $notes, $end);
         let usage = notes.usage.as_ref();
-        let input = |usage: &Usage| {
-            usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens
-        };
-        let end = notes.end.unwrap_or(if line.delivered { End::Complete } else { End::ClientClosed });
         tracing::event!(
             tracing::Level::$level,
             { field::REQUEST_ID } = &*line.log.id,
@@ -221,7 +259,7 @@ macro_rules! write_line {
             { field::STREAM } = notes.stream,
             { field::TTFT_MS } = notes.ttft.map(milliseconds),
             { field::DURATION_MS } = milliseconds(line.log.started.elapsed()),
-            { field::INPUT_TOKENS } = usage.map(input),
+            { field::INPUT_TOKENS } = usage.map(input_tokens),
             { field::OUTPUT_TOKENS } = usage.map(|usage| usage.output_tokens),
             { field::CACHED_TOKENS } = usage.map(|usage| usage.cache_read_input_tokens),
             { field::RETRIES } = notes.retries,
@@ -239,12 +277,19 @@ impl Drop for Line {
             let asked = notes.model_upstream.is_some();
             admitted.settle(notes.usage.as_ref(), asked, self.answer_bytes);
         }
+        let end = notes.end.unwrap_or(if self.delivered { End::Complete } else { End::ClientClosed });
+        self.count(&notes, end);
         if self.is_routine() {
-            write_line!(DEBUG, self, notes);
+            write_line!(DEBUG, self, notes, end);
         } else {
-            write_line!(INFO, self, notes);
+            write_line!(INFO, self, notes, end);
         }
     }
+}
+
+/// Cached ones included.
+fn input_tokens(usage: &Usage) -> u64 {
+    usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    metrics::Metrics,
     models::Target,
     upstream::{self, Listing, Upstream},
 };
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) clients: Clients,
     /// Who has none and tries.
     pub(crate) strangers: Arc<Strangers>,
+    /// What happened so far.
+    pub(crate) metrics: Arc<Metrics>,
     /// When serving began.
     pub(crate) started: Instant,
     /// The end that is near.
@@ -51,7 +54,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config) -> Result<Self, upstream::Error> {
+    pub(crate) fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, upstream::Error> {
         Ok(Self {
             upstream: Upstream::new(&config.upstream, &config.limits)?,
             slots: Arc::new(Slots::new(config.limits.max_concurrent_requests)),
@@ -59,6 +62,7 @@ impl Shared {
             lessons: Arc::default(),
             clients: Clients::new(&config.server.client_keys),
             strangers: Arc::default(),
+            metrics,
             started: Instant::now(),
             stopping: Arc::default(),
             max_output_tokens: output_limits(&config),
@@ -69,8 +73,11 @@ impl Shared {
     /// The same server under another configuration: what is known of the upstream stays while it is the same
     /// one, and requests that run under the old configuration keep counting while the limit is the same.
     pub(crate) fn renewed(&self, config: Config) -> Result<Self, upstream::Error> {
-        let mut new =
-            Self { started: self.started, stopping: Arc::clone(&self.stopping), ..Self::new(config)? };
+        let mut new = Self {
+            started: self.started,
+            stopping: Arc::clone(&self.stopping),
+            ..Self::new(config, Arc::clone(&self.metrics))?
+        };
         if new.config.limits.max_concurrent_requests == self.config.limits.max_concurrent_requests {
             new.slots = Arc::clone(&self.slots);
         }
