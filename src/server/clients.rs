@@ -19,7 +19,7 @@ use axum::{
 use governor::{
     Quota, RateLimiter,
     clock::{Clock as _, MonotonicClock},
-    middleware::StateInformationMiddleware,
+    middleware::{StateInformationMiddleware, StateSnapshot},
     state::{InMemoryState, NotKeyed},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -122,7 +122,7 @@ impl Client {
         }
         if let (Some(requests), Some(limit)) = (&self.requests, self.terms.requests_per_minute) {
             let checked = requests.check();
-            let remaining = checked.as_ref().map_or(0, |state| state.remaining_burst_capacity());
+            let remaining = checked.as_ref().map_or(0, StateSnapshot::remaining_burst_capacity);
             levels.push(Level::of("requests", limit.get(), remaining));
             if let Err(not_until) = checked {
                 let wait = not_until.wait_time_from(MonotonicClock.now());
