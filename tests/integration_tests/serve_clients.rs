@@ -202,7 +202,7 @@ fn a_new_key_opens_the_door_with_the_table_that_came_with_it() {
     let (key, table) = made.stdout.split_once("\n\n").unwrap();
     assert!(key.starts_with("aap_") && key.len() == 47, "{} letters", key.len());
     assert!(!table.contains(key), "the file holds the hash only");
-    let upstream = Upstream::start(vec![Exchange::new().sse(&chunks(&["Hi"]))]);
+    let upstream = Upstream::start(vec![Exchange::new().sse(chunks(&["Hi"]))]);
     let program = Program::aiapiproxy().upstream(&upstream).env("OPENAI_API_KEY", CANARY);
     let server = Server::start(configured(program, table));
     let call = messages(request("hi", true)).header("authorization", &format!("Bearer {key}"));
