@@ -14,6 +14,7 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use super::{lessons::Lessons, limits::Slots};
 use crate::{
     config::Config,
+    translate::tokens::Multiplier,
     upstream::{self, Listing, Upstream},
 };
 
@@ -36,15 +37,16 @@ pub(crate) struct Shared {
     pub(crate) stopping: Stopping,
     /// The most tokens that an upstream model answers with, where the configuration says so.
     max_output_tokens: HashMap<String, u64>,
+    /// By how much the token counts of an upstream model are multiplied, where the configuration says so.
+    count_multipliers: HashMap<String, Multiplier>,
 }
 
 impl Shared {
     pub(crate) fn new(config: Config) -> Result<Self, upstream::Error> {
         let rules = config.models.rules();
-        let limited = rules
-            .iter()
-            .filter_map(|(_, _, target)| Some((target.model.clone(), target.max_output_tokens?)))
-            .collect();
+        let targets = || rules.iter().map(|(_, _, target)| target);
+        let limited = targets().filter_map(|it| Some((it.model.clone(), it.max_output_tokens?))).collect();
+        let multiplied = targets().filter_map(|it| Some((it.model.clone(), it.count_multiplier?))).collect();
         Ok(Self {
             upstream: Upstream::new(&config.upstream, &config.limits)?,
             slots: Slots::new(config.limits.max_concurrent_requests),
@@ -53,6 +55,7 @@ impl Shared {
             started: Instant::now(),
             stopping: Stopping::default(),
             max_output_tokens: limited,
+            count_multipliers: multiplied,
             config,
         })
     }
@@ -60,6 +63,11 @@ impl Shared {
     /// The most tokens that this upstream model answers with, if the configuration says so.
     pub(crate) fn max_output_tokens(&self, model: &str) -> Option<u64> {
         self.max_output_tokens.get(model).copied().or(self.config.upstream.max_output_tokens)
+    }
+
+    /// By how much the token counts of this upstream model are multiplied.
+    pub(crate) fn count_multiplier(&self, model: &str) -> Multiplier {
+        self.count_multipliers.get(model).copied().unwrap_or(self.config.upstream.count_multiplier)
     }
 }
 

@@ -89,6 +89,19 @@ fn length(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
+/// Who counts the input tokens of a request for `count_tokens`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Counter {
+    /// [`count`]: OpenAI's o200k tables.
+    #[default]
+    Local,
+    /// [`count_by_chars`]: the length of the texts.
+    Chars,
+    /// The upstream, where it can ([`quirks::Quirks::token_counting`](super::quirks::Quirks::token_counting)); the
+    /// tables where it cannot, or fails to.
+    Upstream,
+}
+
 /// By how much counts are multiplied before clients see them: 1 unless configured. Upstreams with other
 /// vocabularies need more tokens than o200k, and a client that counts too few compacts too late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
