@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, body::Body};
+use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
@@ -27,6 +27,7 @@ use tower::ServiceExt as _;
 use super::{
     Summary,
     client_io::{Busy, ClientIo, Patience, Requests},
+    reload::Current,
     request_log::Peer,
     router,
     shutdown::{Shutdown, Signal},
@@ -34,15 +35,9 @@ use super::{
 };
 
 /// Accepts until told to stop, then drains.
-pub(super) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shared: Arc<Shared>,
-    mut shutdown: Shutdown,
-) -> Summary {
-    let limits = &shared.config.limits;
-    let places = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-    let patience = Patience::from(limits);
+pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, mut shutdown: Shutdown) -> Summary {
+    let max_connections = current.snapshot().shared.config.limits.max_connections;
+    let places = Arc::new(Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let signal = loop {
@@ -50,10 +45,11 @@ pub(super) async fn serve(
             signal = shutdown.draining() => break signal,
             (stream, peer, place) = accept(&listener, &places) => {
                 let watcher = graceful.watcher();
-                let router = router.clone();
+                let current = Arc::clone(&current);
+                let patience = Patience::from(&current.snapshot().shared.config.limits);
                 connections.spawn(async move {
                     let requests = Requests::default();
-                    let service = service_fn(|request| answer(router.clone(), request, peer, requests.begin()));
+                    let service = service_fn(|request| answer(&current, request, peer, requests.begin()));
                     let io = TokioIo::new(ClientIo::new(stream, requests.clone(), patience));
                     let connection = http().serve_connection(io, service);
                     if let Err(error) = watcher.watch(connection).await {
@@ -65,6 +61,7 @@ pub(super) async fn serve(
             Some(_) = connections.join_next() => {}
         }
     };
+    let shared = Arc::clone(&current.snapshot().shared);
     shared.stopping.drain();
     drop(listener);
     drain(&shared, shutdown, signal, graceful, connections).await
@@ -117,17 +114,21 @@ fn http() -> http1::Builder {
 
 const MAX_BUFFER_BYTES: usize = 64 << 10;
 
-async fn answer(
-    router: Router,
+fn answer(
+    current: &Current,
     request: Request<Incoming>,
     peer: SocketAddr,
     busy: Busy,
-) -> Result<Response<Served>, Infallible> {
+) -> impl Future<Output = Result<Response<Served>, Infallible>> + use<> {
+    // From here to its end the request knows no other configuration.
+    let router = current.snapshot().router.clone();
     let mut request = request.map(Body::new);
     router::normalise(&mut request);
     request.extensions_mut().insert(Peer(peer));
-    let response = router.oneshot(request).await?;
-    Ok(response.map(|body| Served { body, _busy: busy }))
+    async move {
+        let response = router.oneshot(request).await?;
+        Ok(response.map(|body| Served { body, _busy: busy }))
+    }
 }
 
 /// An answer's body; the connection is busy as long as it lives.

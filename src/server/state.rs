@@ -1,9 +1,12 @@
 //! What all requests share.
+//!
+//! A request sees one [`Shared`] from its head to its end. A reload makes a new one for the requests that come
+//! after it; what must outlive a reload is behind an `Arc` of its own and passed on.
 
 use std::{
     collections::HashMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -14,11 +17,12 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use super::{lessons::Lessons, limits::Slots};
 use crate::{
     config::Config,
+    models::Target,
     translate::tokens::Multiplier,
     upstream::{self, Listing, Upstream},
 };
 
-/// What all requests share.
+/// What all requests of one configuration share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// The configuration.
@@ -26,15 +30,15 @@ pub(crate) struct Shared {
     /// The way to the upstream.
     pub(crate) upstream: Upstream,
     /// Places for requests that are translated.
-    pub(crate) slots: Slots,
+    pub(crate) slots: Arc<Slots>,
     /// How the upstream is.
-    pub(crate) health: Health,
+    pub(crate) health: Arc<Health>,
     /// What was learnt of its models.
-    pub(crate) lessons: Lessons,
+    pub(crate) lessons: Arc<Lessons>,
     /// When serving began.
     pub(crate) started: Instant,
     /// The end that is near.
-    pub(crate) stopping: Stopping,
+    pub(crate) stopping: Arc<Stopping>,
     /// The most tokens that an upstream model answers with, where the configuration says so.
     max_output_tokens: HashMap<String, u64>,
     /// By how much the token counts of an upstream model are multiplied, where the configuration says so.
@@ -43,21 +47,32 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(config: Config) -> Result<Self, upstream::Error> {
-        let rules = config.models.rules();
-        let targets = || rules.iter().map(|(_, _, target)| target);
-        let limited = targets().filter_map(|it| Some((it.model.clone(), it.max_output_tokens?))).collect();
-        let multiplied = targets().filter_map(|it| Some((it.model.clone(), it.count_multiplier?))).collect();
         Ok(Self {
             upstream: Upstream::new(&config.upstream, &config.limits)?,
-            slots: Slots::new(config.limits.max_concurrent_requests),
-            health: Health::default(),
-            lessons: Lessons::default(),
+            slots: Arc::new(Slots::new(config.limits.max_concurrent_requests)),
+            health: Arc::default(),
+            lessons: Arc::default(),
             started: Instant::now(),
-            stopping: Stopping::default(),
-            max_output_tokens: limited,
-            count_multipliers: multiplied,
+            stopping: Arc::default(),
+            max_output_tokens: of_targets(&config, |target| target.max_output_tokens),
+            count_multipliers: of_targets(&config, |target| target.count_multiplier),
             config,
         })
+    }
+
+    /// The same server under another configuration: what is known of the upstream stays while it is the same
+    /// one, and requests that run under the old configuration keep counting while the limit is the same.
+    pub(crate) fn renewed(&self, config: Config) -> Result<Self, upstream::Error> {
+        let mut new =
+            Self { started: self.started, stopping: Arc::clone(&self.stopping), ..Self::new(config)? };
+        if new.config.limits.max_concurrent_requests == self.config.limits.max_concurrent_requests {
+            new.slots = Arc::clone(&self.slots);
+        }
+        if new.config.upstream.base_url == self.config.upstream.base_url {
+            new.health = Arc::clone(&self.health);
+            new.lessons = Arc::clone(&self.lessons);
+        }
+        Ok(new)
     }
 
     /// The most tokens that this upstream model answers with, if the configuration says so.
@@ -69,6 +84,12 @@ impl Shared {
     pub(crate) fn count_multiplier(&self, model: &str) -> Multiplier {
         self.count_multipliers.get(model).copied().unwrap_or(self.config.upstream.count_multiplier)
     }
+}
+
+/// What the configuration says of the models that are mapped to, by the upstream's name of each.
+fn of_targets<T>(config: &Config, member: impl Fn(&Target) -> Option<T>) -> HashMap<String, T> {
+    let said = |target: &Target| Some((target.model.clone(), member(target)?));
+    config.models.rules().into_iter().filter_map(|(_, _, target)| said(target)).collect()
 }
 
 /// How the upstream is, learnt from what it answered to clients, or from its list of models.

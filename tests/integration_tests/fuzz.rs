@@ -88,7 +88,7 @@ fn spoilt(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     input
 }
 
-/// SplitMix64: the same inputs on every machine.
+/// `SplitMix64`: the same inputs on every machine.
 struct Random(u64);
 
 impl Random {
