@@ -27,7 +27,7 @@ use self::{
     reload::{Current, Reloads},
     shutdown::{Shutdown, Signal},
 };
-use crate::{config::Config, upstream};
+use crate::{config::Config, metrics::Metrics, upstream};
 
 /// How serving ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub enum Error {
 }
 
 /// Serves `listener` until `shutdown` says so; then running requests may finish for `shutdown_grace`. `reloads`
-/// may bring other configurations meanwhile.
+/// may bring other configurations meanwhile; what happens is counted in `metrics` over all of them.
 ///
 /// # Errors
 /// When the upstream's settings cannot be used, or the listener has no address; nothing has been served then.
@@ -63,9 +63,10 @@ pub async fn run(
     listener: TcpListener,
     shutdown: Shutdown,
     reloads: Option<Reloads>,
+    metrics: Arc<Metrics>,
 ) -> Result<Summary, Error> {
     let address = listener.local_addr()?;
-    let current = Arc::new(Current::new(config)?);
+    let current = Arc::new(Current::new(config, metrics)?);
     let reloading = async {
         match reloads {
             Some(reloads) => reloads.follow(&current, address).await,

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
 };
 
 use clap::builder::PossibleValuesParser;
@@ -21,6 +22,7 @@ use crate::{
         log::Format,
         server::{Auth, Server},
     },
+    metrics::Metrics,
     secret,
     server::demo::Demo,
     telemetry,
@@ -133,7 +135,7 @@ async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let reloads = engine::on_hangup(sources, made_key.as_ref())?;
     lines.start(&config, address, args.demo);
     lines.clients(&config, address, made_key.as_ref());
-    engine::serve(config, listener, shutdown, reloads).await
+    engine::serve(config, listener, shutdown, reloads, Arc::new(Metrics::default())).await
 }
 
 fn sources(args: &Args, global: &GlobalArgs, demo: Option<Url>) -> Sources {
@@ -202,7 +204,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 /// The calls into the server.
 mod engine {
-    use super::{Config, Demo, Exit, Failure, Result, Sources, TcpListener, WrapErr, secret};
+    use super::{Arc, Config, Demo, Exit, Failure, Metrics, Result, Sources, TcpListener, WrapErr, secret};
     use crate::{
         secret::{ExposeSecret as _, SecretString},
         server::{
@@ -237,9 +239,10 @@ mod engine {
         listener: TcpListener,
         shutdown: Shutdown,
         reloads: Reloads,
+        metrics: Arc<Metrics>,
     ) -> Result<Exit> {
         // The configuration was checked, so what is wrong now is wrong with the upstream's part of it.
-        let ended = server::run(config, listener, shutdown, Some(reloads)).await;
+        let ended = server::run(config, listener, shutdown, Some(reloads), metrics).await;
         let summary = ended.map_err(|error| Failure::from_lines(Exit::Config, &error.to_string()))?;
         Ok(if summary.forced { Exit::Interrupted } else { Exit::Success })
     }

@@ -11,6 +11,7 @@ use axum::Router;
 use super::{router, state::Shared};
 use crate::{
     config::{Config, Loaded, Sources, server::Auth},
+    metrics::Metrics,
     upstream,
 };
 
@@ -24,8 +25,8 @@ pub(super) struct Snapshot {
 }
 
 impl Current {
-    pub(super) fn new(config: Config) -> Result<Self, upstream::Error> {
-        Ok(Self(ArcSwap::from_pointee(Snapshot::of(Shared::new(config)?))))
+    pub(super) fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, upstream::Error> {
+        Ok(Self(ArcSwap::from_pointee(Snapshot::of(Shared::new(config, metrics)?))))
     }
 
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {

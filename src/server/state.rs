@@ -17,6 +17,7 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use super::{lessons::Lessons, limits::Slots};
 use crate::{
     config::Config,
+    metrics::Metrics,
     models::Target,
     translate::tokens::Multiplier,
     upstream::{self, Listing, Upstream},
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) health: Arc<Health>,
     /// What was learnt of its models.
     pub(crate) lessons: Arc<Lessons>,
+    /// What happened so far.
+    pub(crate) metrics: Arc<Metrics>,
     /// When serving began.
     pub(crate) started: Instant,
     /// The end that is near.
@@ -46,12 +49,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config) -> Result<Self, upstream::Error> {
+    pub(crate) fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, upstream::Error> {
         Ok(Self {
             upstream: Upstream::new(&config.upstream, &config.limits)?,
             slots: Arc::new(Slots::new(config.limits.max_concurrent_requests)),
             health: Arc::default(),
             lessons: Arc::default(),
+            metrics,
             started: Instant::now(),
             stopping: Arc::default(),
             max_output_tokens: of_targets(&config, |target| target.max_output_tokens),
@@ -63,8 +67,11 @@ impl Shared {
     /// The same server under another configuration: what is known of the upstream stays while it is the same
     /// one, and requests that run under the old configuration keep counting while the limit is the same.
     pub(crate) fn renewed(&self, config: Config) -> Result<Self, upstream::Error> {
-        let mut new =
-            Self { started: self.started, stopping: Arc::clone(&self.stopping), ..Self::new(config)? };
+        let mut new = Self {
+            started: self.started,
+            stopping: Arc::clone(&self.stopping),
+            ..Self::new(config, Arc::clone(&self.metrics))?
+        };
         if new.config.limits.max_concurrent_requests == self.config.limits.max_concurrent_requests {
             new.slots = Arc::clone(&self.slots);
         }
