@@ -4,8 +4,10 @@
 //! one with the most literal characters wins, of equals the one that stands first. A suffix in brackets, with
 //! which Claude Code marks long contexts (`claude-sonnet-5[1m]`), is no part of the name.
 
-use crate::translate::tokens::Multiplier;
+use counting::Multiplier;
 use std::fmt;
+
+pub mod counting;
 
 /// The rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use super::{
     layers::{Origin, Setting},
     paths,
 };
-use crate::{secret, translate::tokens::Multiplier};
+use crate::{models::counting::Multiplier, secret};
 
 mod values;
 

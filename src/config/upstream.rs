@@ -13,11 +13,9 @@ use super::{
     quirks,
 };
 use crate::{
+    models::counting::{Counter, Multiplier},
     secret::{ExposeSecret as _, SecretString},
-    translate::{
-        quirks::{Preset, Quirks},
-        tokens::{Counter, Multiplier},
-    },
+    translate::quirks::{Preset, Quirks},
 };
 
 mod address;

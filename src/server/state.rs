@@ -18,8 +18,7 @@ use super::{lessons::Lessons, limits::Slots};
 use crate::{
     config::Config,
     metrics::Metrics,
-    models::Target,
-    translate::tokens::Multiplier,
+    models::{Target, counting::Multiplier},
     upstream::{self, Listing, Upstream},
 };
 

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, de};
 
 use super::TargetTable;
-use crate::{secret::SecretString, translate::tokens::Multiplier};
+use crate::{models::counting::Multiplier, secret::SecretString};
 
 /// An upstream model: its name, or a table.
 #[derive(Debug)]

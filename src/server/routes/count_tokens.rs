@@ -10,13 +10,10 @@ use serde::Serialize;
 
 use super::messages::{Course, options, parse};
 use crate::{
+    models::counting::{Counter, Multiplier},
     protocol::anthropic::error::Error,
     server::{auth::Caller, error::ApiError, limits, request_log::Log, state::Shared},
-    translate::{
-        self,
-        quirks::TokenCounting,
-        tokens::{self, Counter, Multiplier},
-    },
+    translate::{self, quirks::TokenCounting, tokens},
     upstream::{self, CountBy},
 };
 
