@@ -20,6 +20,7 @@ mod dot_env;
 pub mod env;
 mod error;
 mod file;
+pub mod images;
 pub mod layers;
 pub mod limits;
 pub mod log;
@@ -38,6 +39,8 @@ pub struct Config {
     pub server: server::Server,
     /// The server that runs the model.
     pub upstream: upstream::Upstream,
+    /// What becomes of the URLs of images and documents.
+    pub images: images::Images,
     /// Timeouts and sizes.
     pub limits: limits::Limits,
     /// Logging.
@@ -113,7 +116,7 @@ impl Config {
         let env = Environment::read(sources, surroundings, &mut warnings)?;
         let mut file = find_file(sources, surroundings, &env)?;
         let path = file.as_ref().map(|file| file.path.clone());
-        let Tables { server, upstream, models, limits, log } =
+        let Tables { server, upstream, models, images, limits, log } =
             file.as_mut().map(|file| std::mem::take(&mut file.tables)).unwrap_or_default();
         let literal_key =
             upstream.api_key.is_some() || server.client_keys.iter().any(|it| it.get_ref().key.is_some());
@@ -131,8 +134,9 @@ impl Config {
         let key_needed = !sources.key_optional && server.auth != server::Auth::Passthrough;
         let upstream = upstream::Upstream::resolve(upstream, flags, key_needed, &mut layers)?;
         let models = models::resolve(models, &upstream.base_url, flags.demo.is_some(), &mut layers)?;
+        let images = images::Images::resolve(images, &mut layers)?;
         let Layers { origins, warnings, .. } = layers;
-        let config = Self { server, upstream, limits, log, models };
+        let config = Self { server, upstream, images, limits, log, models };
         Ok(Loaded { config, warnings, file: path, origins })
     }
 }
@@ -160,6 +164,7 @@ impl Default for Config {
         Self {
             server: server::Server::default(),
             upstream: upstream::Upstream::default(),
+            images: images::Images::default(),
             limits: limits::Limits::default(),
             log: log::Log::default(),
             models: ModelMap::openai_defaults(),

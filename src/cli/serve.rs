@@ -124,6 +124,8 @@ async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let (listener, address) = bind(&config.server).await?;
     telemetry::init(&config.log).wrap_err_with(|| Failure::new(Exit::Internal, "cannot start logging"))?;
 
+    engine::check(&config)?;
+
     // Before the first line, so that whoever waits for it may send a signal at once.
     let shutdown = engine::on_signals()?;
 
@@ -220,6 +222,11 @@ mod engine {
         demo::start()
             .await
             .wrap_err_with(|| Failure::new(Exit::Unavailable, "cannot start the demo upstream"))
+    }
+
+    /// Tries the files that serving needs.
+    pub(super) fn check(config: &Config) -> Result<()> {
+        server::check(config).map_err(|error| Failure::from_lines(Exit::Config, &error.to_string()).into())
     }
 
     /// Begins to listen to signals.

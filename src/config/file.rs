@@ -31,6 +31,8 @@ pub(super) const KEYS: &[&str] = &[
     "server.allowed_hosts",
     "server.trusted_proxies",
     "server.on_lossy",
+    "server.tls.cert",
+    "server.tls.key",
     "server.cors.enabled",
     "server.cors.allowed_origins",
     "server.client_keys.id",
@@ -46,8 +48,10 @@ pub(super) const KEYS: &[&str] = &[
     "upstream.base_url",
     "upstream.api_key",
     "upstream.api_key_file",
+    "upstream.api_key_command",
     "upstream.api_key_env",
     "upstream.auth_style",
+    "upstream.ca_file",
     "upstream.api_version",
     "upstream.content_filter",
     "upstream.max_output_tokens",
@@ -99,6 +103,7 @@ pub(super) const KEYS: &[&str] = &[
     "models.map.*.max_input_tokens",
     "models.map.*.max_output_tokens",
     "models.map.*.count_multiplier",
+    "images.url",
     "limits.connect_timeout",
     "limits.first_byte_timeout",
     "limits.stream_idle_timeout",
@@ -140,6 +145,11 @@ impl File {
         let mut file = Self { path: path.to_owned(), line_starts, tables: Tables::default() };
         file.tables = toml::from_str(text).map_err(|error| file.explain(error))?;
         Ok(file)
+    }
+
+    /// Where a path that the file names leads: one that is not absolute starts at the file's directory.
+    pub(super) fn beside(&self, path: &Path) -> PathBuf {
+        self.path.parent().unwrap_or_else(|| Path::new("")).join(path)
     }
 
     /// The value with its line.
@@ -210,8 +220,18 @@ fn nearest_key(table: &str, name: &str) -> Option<String> {
     known().find(|(_, known)| *known == anywhere).map(|(parent, name)| dotted(parent, name))
 }
 
-const TABLES: [&str; 8] =
-    ["server", "upstream", "models", "limits", "log", "server.cors", "server.client_keys", "upstream.quirks"];
+const TABLES: [&str; 10] = [
+    "server",
+    "upstream",
+    "models",
+    "images",
+    "limits",
+    "log",
+    "server.tls",
+    "server.cors",
+    "server.client_keys",
+    "upstream.quirks",
+];
 
 fn dotted(table: &str, name: &str) -> String {
     if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") }
@@ -224,8 +244,16 @@ pub(super) struct Tables {
     pub(super) server: ServerTable,
     pub(super) upstream: UpstreamTable,
     pub(super) models: ModelsTable,
+    pub(super) images: ImagesTable,
     pub(super) limits: LimitsTable,
     pub(super) log: LogTable,
+}
+
+/// `[images]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ImagesTable {
+    pub(super) url: Option<Spanned<String>>,
 }
 
 /// `[server]`.
@@ -238,8 +266,17 @@ pub(super) struct ServerTable {
     pub(super) allowed_hosts: Option<Spanned<Vec<String>>>,
     pub(super) trusted_proxies: Option<Spanned<Vec<String>>>,
     pub(super) on_lossy: Option<Spanned<String>>,
+    pub(super) tls: TlsTable,
     pub(super) cors: CorsTable,
     pub(super) client_keys: Vec<Spanned<ClientKeyTable>>,
+}
+
+/// `[server.tls]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct TlsTable {
+    pub(super) cert: Option<Spanned<PathBuf>>,
+    pub(super) key: Option<Spanned<PathBuf>>,
 }
 
 /// `[server.cors]`.
@@ -273,8 +310,10 @@ pub(super) struct UpstreamTable {
     pub(super) base_url: Option<Spanned<String>>,
     pub(super) api_key: Option<Spanned<SecretText>>,
     pub(super) api_key_file: Option<Spanned<PathBuf>>,
+    pub(super) api_key_command: Option<Spanned<Vec<String>>>,
     pub(super) api_key_env: Option<Spanned<String>>,
     pub(super) auth_style: Option<Spanned<String>>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
     pub(super) api_version: Option<Spanned<String>>,
     pub(super) content_filter: Option<Spanned<String>>,
     pub(super) max_output_tokens: Option<Spanned<Integer>>,

@@ -1,6 +1,6 @@
 //! `[upstream]`: the server that runs the model, and the key for it.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use toml::Spanned;
 use url::Url;
@@ -20,6 +20,8 @@ use crate::{
 
 mod address;
 mod key;
+mod key_command;
+mod proxy;
 
 /// The server that runs the model.
 #[derive(Clone)]
@@ -43,6 +45,10 @@ pub struct Upstream {
     pub key_origin: Option<Origin>,
     /// The header that carries the key. Default by preset.
     pub auth_style: AuthStyle,
+    /// More roots that its certificate may come from, in PEM. Default none.
+    pub ca_file: Option<PathBuf>,
+    /// The variable that names a proxy on the way to it. Default none.
+    pub proxy_variable: Option<&'static str>,
     /// Azure's `api-version` query parameter. Default none.
     pub api_version: Option<String>,
     /// What becomes of a prompt that the content filter refuses. Default: an error.
@@ -93,6 +99,8 @@ impl Upstream {
             api_key: None,
             key_origin: None,
             auth_style: default_auth_style(preset),
+            ca_file: None,
+            proxy_variable: None,
             api_version: None,
             content_filter: ContentFilter::Error,
             max_output_tokens: None,
@@ -126,6 +134,8 @@ impl fmt::Debug for Upstream {
             .field("api_key", &self.api_key)
             .field("key_origin", &self.key_origin)
             .field("auth_style", &self.auth_style)
+            .field("ca_file", &self.ca_file)
+            .field("proxy_variable", &self.proxy_variable)
             .field("api_version", &self.api_version)
             .field("content_filter", &self.content_filter)
             .field("max_output_tokens", &self.max_output_tokens)
@@ -228,7 +238,13 @@ impl Upstream {
         if let Some(demo) = &flags.demo {
             return Ok(Self::demo(demo.clone()));
         }
-        let key = key::resolve(table.api_key, table.api_key_file, table.api_key_env, layers)?;
+        let written = key::Written {
+            literal: table.api_key,
+            file: table.api_key_file,
+            variable: table.api_key_env,
+            command: table.api_key_command,
+        };
+        let key = key::resolve(written, key_needed, layers)?;
         let (given_url, url_ignored) = address::choose(flags, table.base_url, &key, layers)?;
         let preset = choose_preset(flags, table.preset, given_url.as_ref(), layers)?;
         let url = address::settle(preset, given_url)?;
@@ -247,6 +263,10 @@ impl Upstream {
         let style = layers.file(table.auth_style, "upstream.auth_style", &AUTH_STYLE)?;
         let style = layers.choose("upstream.auth_style", [style]);
         upstream.auth_style = style.map_or(upstream.auth_style, |it| it.value);
+        let ca_file = layers.file.setting(table.ca_file);
+        let ca_file = layers.choose("upstream.ca_file", [ca_file]).map(|it| it.value);
+        upstream.ca_file = ca_file.map(|path| layers.file.beside(&path));
+        upstream.proxy_variable = proxy::variable(&upstream.base_url, layers)?;
         let version = layers.file(table.api_version, "upstream.api_version", &TEXT)?;
         upstream.api_version = layers.choose("upstream.api_version", [version]).map(|it| it.value);
         let filter = layers.file(table.content_filter, "upstream.content_filter", &CONTENT_FILTER)?;

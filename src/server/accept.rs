@@ -15,8 +15,13 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{rt::TokioIo, rt::TokioTimer, server::graceful::GracefulShutdown};
+use hyper_util::{
+    rt::TokioIo,
+    rt::TokioTimer,
+    server::graceful::{GracefulShutdown, Watcher},
+};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinError, JoinSet},
@@ -32,6 +37,7 @@ use super::{
     router,
     shutdown::{Shutdown, Signal},
     state::Shared,
+    tls::Acceptor,
 };
 use crate::metrics::Metrics;
 
@@ -49,14 +55,9 @@ pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, mut shut
                 let open = metrics.connections_open.hold(1);
                 let watcher = graceful.watcher();
                 let current = Arc::clone(&current);
-                let patience = Patience::from(&current.snapshot().shared.config.limits);
                 connections.spawn(async move {
-                    let requests = Requests::default();
-                    let service = service_fn(|request| answer(&current, request, peer, requests.begin()));
-                    let io = TokioIo::new(ClientIo::new(stream, requests.clone(), patience));
-                    let connection = http().serve_connection(io, service);
-                    if let Err(error) = watcher.watch(connection).await {
-                        tracing::debug!(%error, %peer, "a client's connection ended with an error");
+                    if let Err(error) = connection(&current, stream, peer, watcher).await {
+                        tracing::debug!(error, %peer, "a client's connection ended with an error");
                     }
                     drop((place, open));
                 });
@@ -68,6 +69,43 @@ pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, mut shut
     shared.stopping.drain();
     drop(listener);
     drain(&shared, shutdown, signal, graceful, connections).await
+}
+
+/// Serves one connection to its end.
+async fn connection(
+    current: &Current,
+    stream: TcpStream,
+    peer: SocketAddr,
+    watcher: Watcher,
+) -> Result<(), String> {
+    let snapshot = current.snapshot();
+    let limits = &snapshot.shared.config.limits;
+    let patience = Patience::from(limits);
+    let Some(Acceptor(acceptor)) = snapshot.tls.clone() else {
+        drop(snapshot);
+        return requests(current, stream, peer, patience, watcher).await;
+    };
+    // Who says nothing gets as long for it as for a head.
+    let handshake = time::timeout(limits.header_read_timeout, acceptor.accept(stream));
+    drop(snapshot);
+    let shaken = handshake.await.map_err(|_| "no TLS handshake in time".to_owned())?;
+    let stream = shaken.map_err(|error| error.to_string())?;
+    requests(current, stream, peer, patience, watcher).await
+}
+
+/// Serves the requests of one connection.
+async fn requests<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    current: &Current,
+    stream: S,
+    peer: SocketAddr,
+    patience: Patience,
+    watcher: Watcher,
+) -> Result<(), String> {
+    let requests = Requests::default();
+    let service = service_fn(|request| answer(current, request, peer, requests.begin()));
+    let io = TokioIo::new(ClientIo::new(stream, requests.clone(), patience));
+    let connection = http().serve_connection(io, service);
+    watcher.watch(connection).await.map_err(|error| error.to_string())
 }
 
 /// The next connection, once there is a place for it.

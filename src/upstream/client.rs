@@ -1,8 +1,8 @@
 //! The HTTP clients: pool, timeouts, proxy, TLS.
 
-use std::{net::IpAddr, sync::OnceLock, time::Duration};
+use std::{fs, net::IpAddr, path::Path, sync::OnceLock, time::Duration};
 
-use reqwest::{Client, ClientBuilder, redirect, retry};
+use reqwest::{Certificate, Client, ClientBuilder, redirect, retry};
 use url::{Host, Url};
 
 use super::error::Error;
@@ -16,16 +16,20 @@ pub(super) struct Clients {
     fresh: OnceLock<Client>,
     base_url: Url,
     connect_timeout: Duration,
+    /// Beside those that the system trusts.
+    roots: Vec<Certificate>,
 }
 
 impl Clients {
     pub(super) fn new(settings: &Settings, limits: &Limits) -> Result<Self, Error> {
         let base_url = settings.base_url.clone();
-        let pooled = builder(&base_url, limits.connect_timeout)
+        let roots = settings.ca_file.as_deref().map_or(Ok(Vec::new()), roots)?;
+        let pooled = builder(&base_url, limits.connect_timeout, &roots)
             .pool_idle_timeout(pool_idle_timeout(&base_url))
             .build()
             .map_err(|error| Error::setup(&error))?;
-        Ok(Self { pooled, fresh: OnceLock::new(), base_url, connect_timeout: limits.connect_timeout })
+        let connect_timeout = limits.connect_timeout;
+        Ok(Self { pooled, fresh: OnceLock::new(), base_url, connect_timeout, roots })
     }
 
     pub(super) fn pooled(&self) -> &Client {
@@ -37,7 +41,7 @@ impl Clients {
         if let Some(client) = self.fresh.get() {
             return Ok(client);
         }
-        let client = builder(&self.base_url, self.connect_timeout)
+        let client = builder(&self.base_url, self.connect_timeout, &self.roots)
             .pool_max_idle_per_host(0)
             .build()
             .map_err(|error| Error::setup(&error))?;
@@ -45,7 +49,19 @@ impl Clients {
     }
 }
 
-fn builder(base_url: &Url, connect_timeout: Duration) -> ClientBuilder {
+/// The certificates of a PEM file.
+fn roots(path: &Path) -> Result<Vec<Certificate>, Error> {
+    let unusable = |why: String| Error::Setup(format!("upstream.ca_file {}: {why}", path.display()));
+    let pem = fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    let roots =
+        Certificate::from_pem_bundle(&pem).map_err(|_| unusable("it is no sound PEM file".to_owned()))?;
+    if roots.is_empty() {
+        return Err(unusable("it holds no certificate".to_owned()));
+    }
+    Ok(roots)
+}
+
+fn builder(base_url: &Url, connect_timeout: Duration, roots: &[Certificate]) -> ClientBuilder {
     let mut builder = Client::builder()
         // A redirect would carry the key and the prompt to a place that nobody configured.
         .redirect(redirect::Policy::none())
@@ -66,10 +82,10 @@ fn builder(base_url: &Url, connect_timeout: Duration) -> ClientBuilder {
         if base_url.scheme() == "http" {
             // No TLS, so no roots to load: it saves milliseconds and megabytes, and a container without roots
             // can still talk to a local server.
-            builder = builder.tls_certs_only([]);
+            return builder.tls_certs_only([]);
         }
     }
-    builder
+    builder.tls_certs_merge(roots.iter().cloned())
 }
 
 /// Local servers (uvicorn, llama.cpp, Node) close idle connections after about five seconds, hosted ones after a
@@ -107,6 +123,6 @@ mod tests {
     #[test]
     fn a_plain_local_upstream_needs_no_tls_roots() {
         let url = Url::parse("http://127.0.0.1:1/v1").unwrap();
-        assert!(builder(&url, Duration::from_secs(1)).build().is_ok());
+        assert!(builder(&url, Duration::from_secs(1), &[]).build().is_ok());
     }
 }

@@ -64,6 +64,15 @@ mod serve_limits;
 // `serve`: how it stops.
 mod serve_shutdown;
 
+// `serve`: TLS, towards clients and upstreams.
+mod serve_tls;
+
+// `serve`: what web pages, neighbours and forged requests try, probe by probe.
+mod attacks;
+
+// Secrets in every place that takes one, and in no output.
+mod canaries;
+
 // `serve`: SIGHUP.
 mod serve_reload;
 

@@ -184,11 +184,18 @@ impl Translation<'_> {
                 }
                 format!("data:{};base64,{data}", found.unwrap_or(&media_type))
             }
-            Source::Url(url) if is_http(&url) => url,
+            Source::Url(url) if is_http(&url) => self.allowed_url(url, place)?,
             Source::Url(_) => return Err(place.refuse("an image's url must begin with http:// or https://")),
             other => return Err(refuse_source(&other, "image", place)),
         };
         Ok(PartKind::Image { url }.into())
+    }
+
+    fn allowed_url(&self, url: String, place: &Place) -> Result<String, Error> {
+        match self.options.media_urls.refusal(&url) {
+            Some(reason) => Err(place.child("source/url").refuse(reason)),
+            None => Ok(url),
+        }
     }
 
     fn document(
@@ -210,7 +217,9 @@ impl Translation<'_> {
             Source::Base64 { media_type, data } if media_type == "application/pdf" && quirks.files => {
                 FileData::Inline(format!("data:application/pdf;base64,{data}"))
             }
-            Source::Url(url) if is_http(&url) && quirks.files && self.form.file_urls => FileData::Url(url),
+            Source::Url(url) if is_http(&url) && quirks.files && self.form.file_urls => {
+                FileData::Url(self.allowed_url(url, place)?)
+            }
             Source::Base64 { media_type, .. } if media_type != "application/pdf" => {
                 return Err(place.refuse(format_args!("documents of type `{media_type}` are not supported")));
             }

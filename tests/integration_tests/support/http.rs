@@ -114,6 +114,15 @@ impl Connection {
         drop(self.stream.write_all(bytes));
     }
 
+    /// Ends the sending, and returns all that the server has to say until it closes.
+    pub fn until_closed(mut self) -> String {
+        drop(self.stream.shutdown(std::net::Shutdown::Write));
+        let mut bytes = Vec::new();
+        // A reset after the answer is a way to close, too.
+        drop(io::Read::read_to_end(&mut self.reader, &mut bytes));
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// Waits for the head of an answer; `bodiless` for the answer to HEAD.
     pub fn reply(mut self, bodiless: bool) -> Reply {
         let head = loop {

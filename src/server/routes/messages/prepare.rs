@@ -127,6 +127,7 @@ pub(in super::super) fn options(
     let mut options = Options {
         max_output_tokens: shared.max_output_tokens(&model),
         session,
+        media_urls: shared.config.images.url,
         ..Options::new(upstream.quirks.clone(), upstream.name.clone(), model)
     };
     let learnt = course.apply(&shared.lessons, &mut options);
