@@ -60,6 +60,9 @@ mod serve_limits;
 // `serve`: how it stops.
 mod serve_shutdown;
 
+// `serve`: SIGHUP.
+mod serve_reload;
+
 // `serve`: the list of models.
 mod serve_models;
 

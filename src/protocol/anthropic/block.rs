@@ -115,8 +115,8 @@ pub enum BlockKind {
     Compaction {
         /// The summary; `None` when nothing was summarised.
         content: Option<Content>,
-        /// Whether it also tells of tools that were added or removed.
-        changes_tools: bool,
+        /// What the compacted turns changed about the tools: `tool_addition` and `tool_removal` blocks.
+        tool_changes: Vec<Block>,
     },
     /// A call of a tool that Anthropic's servers ran (`server_tool_use`, `mcp_tool_use`).
     ServerToolUse {
@@ -145,6 +145,16 @@ pub enum BlockKind {
         stdout: String,
         /// Standard error.
         stderr: String,
+    },
+    /// In the result of another server tool (`web_fetch_result`, `text_editor_code_execution_view_result`): what it
+    /// brought.
+    ServerToolOutput {
+        /// The block's type.
+        kind: String,
+        /// Where it is from.
+        url: Option<String>,
+        /// What it is.
+        content: Option<Content>,
     },
     /// In a tool result: what a browser shows.
     BrowserState(BrowserState),
@@ -240,7 +250,7 @@ object! {
         optional page_age: IgnoredAny = "page_age",
         optional return_code: IgnoredAny = "return_code",
         optional tool: ToolChange = "tool",
-        optional tool_changes: Vec<IgnoredAny> = "tool_changes",
+        optional tool_changes: Vec<Block> = "tool_changes",
         optional tabs: Vec<Tab> = "tabs",
         optional state_changes: Vec<StateChange> = "state_changes",
     }
@@ -262,7 +272,14 @@ impl WireBlock {
             // Whatever it says, it says it to Anthropic's servers.
             unknown.clear();
         }
-        if !matches!(kind, BlockKind::Other(_) | BlockKind::Marker | BlockKind::ServerToolResult { .. }) {
+        let open = matches!(
+            kind,
+            BlockKind::Other(_)
+                | BlockKind::Marker
+                | BlockKind::ServerToolResult { .. }
+                | BlockKind::ServerToolOutput { .. }
+        );
+        if !open {
             unknown.extend(self.left_over());
         }
         Ok(Block { kind, cache_control, ignored: self.ignored(), unknown, unknown_in_source })
@@ -315,7 +332,7 @@ impl WireBlock {
                 self.signature = None;
                 BlockKind::Compaction {
                     content: self.content.take(),
-                    changes_tools: self.tool_changes.as_ref().is_some_and(|changes| !changes.is_empty()),
+                    tool_changes: self.tool_changes.take().unwrap_or_default(),
                 }
             }
             "server_tool_use" | "mcp_tool_use" => {
@@ -344,6 +361,9 @@ impl WireBlock {
             "fallback" | "mcp_tool_listing" => BlockKind::Marker,
             other if other.ends_with("_tool_result") => {
                 BlockKind::ServerToolResult { content: self.content.take(), kind }
+            }
+            other if other.ends_with("_result") => {
+                BlockKind::ServerToolOutput { url: self.url.take(), content: self.content.take(), kind }
             }
             _ => BlockKind::Other(kind),
         })

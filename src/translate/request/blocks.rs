@@ -118,11 +118,8 @@ impl Translation<'_> {
                 }
                 parts.push(Part::text(browser::text(&state)));
             }
-            BlockKind::Compaction { content, changes_tools } => {
-                if changes_tools {
-                    let reason = "only the request's own `tools` are offered";
-                    self.report.add(format!("{}/tool_changes", place.0), Kind::Dropped, reason);
-                }
+            // The changes were applied to the list of tools before.
+            BlockKind::Compaction { content, tool_changes: _ } => {
                 let Some(content) = content else {
                     self.report.add(&place.0, Kind::Ignored, "a compaction without content");
                     return Ok(());
@@ -150,6 +147,7 @@ impl Translation<'_> {
             BlockKind::ServerToolUse { .. }
             | BlockKind::ServerToolResult { .. }
             | BlockKind::WebSearchResult { .. }
+            | BlockKind::ServerToolOutput { .. }
             | BlockKind::ProgramOutput { .. } => {
                 return Err(place.refuse("results of server tools belong to an assistant message"));
             }

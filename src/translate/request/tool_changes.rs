@@ -1,9 +1,10 @@
-//! Changes of the tools in mid-conversation: `tool_addition` and `tool_removal` in system messages.
+//! Changes of the tools in mid-conversation: `tool_addition` and `tool_removal` in system messages, and what a
+//! compaction keeps of them.
 //!
 //! Chat completions know one list of tools per request, so the changes are applied to it in their order.
 
 use super::blocks::Place;
-use crate::protocol::anthropic::block::{BlockKind, Content};
+use crate::protocol::anthropic::block::{Block, BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::{Message, Tool, ToolChange};
 use std::collections::BTreeMap;
@@ -29,16 +30,30 @@ impl ToolChanges {
         for (index, message) in messages.iter_mut().enumerate() {
             let Some(Content::Blocks(blocks)) = &mut message.content else { continue };
             for (position, block) in blocks.iter_mut().enumerate() {
-                let place = || Place(format!("/messages/{index}/content/{position}/tool"));
-                let (change, offered) = match &mut block.kind {
-                    BlockKind::ToolAddition(change) => (change, true),
-                    BlockKind::ToolRemoval(change) => (change, false),
-                    _ => continue,
-                };
-                changes.apply(change, offered, place)?;
+                changes.take_from(block, &Place(format!("/messages/{index}/content/{position}")))?;
             }
         }
         Ok(changes)
+    }
+
+    fn take_from(&mut self, block: &mut Block, place: &Place) -> Result<(), Error> {
+        match &mut block.kind {
+            BlockKind::ToolAddition(change) => self.apply(change, true, || place.child("tool")),
+            BlockKind::ToolRemoval(change) => self.apply(change, false, || place.child("tool")),
+            // Without content the compaction failed, and the server takes it for nothing.
+            BlockKind::Compaction { content: Some(_), tool_changes } => {
+                let place = place.child("tool_changes");
+                for (position, change) in tool_changes.iter_mut().enumerate() {
+                    let place = place.child(position);
+                    if !matches!(change.kind, BlockKind::ToolAddition(_) | BlockKind::ToolRemoval(_)) {
+                        return Err(place.refuse("only tool_addition and tool_removal belong here"));
+                    }
+                    self.take_from(change, &place)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The tools that were defined in mid-conversation, the last definition of each name, in the order of names.

@@ -4,7 +4,7 @@
 use super::super::blocks::Place;
 use super::super::{ReasoningBack, Translation};
 use super::{Conversation, Item};
-use crate::protocol::anthropic::block::{Block, BlockKind, Content};
+use crate::protocol::anthropic::block::{Block, BlockKind, Content, Source};
 use crate::protocol::anthropic::error::Error;
 use crate::translate::quirks::Prefill;
 use crate::translate::report::Kind;
@@ -278,7 +278,7 @@ impl Assistant {
     }
 }
 
-/// What a server tool answered, in one line.
+/// What a server tool answered.
 fn server_result_text(content: Option<Content>) -> String {
     let blocks = match content {
         None => return "no content".to_owned(),
@@ -292,7 +292,16 @@ fn server_result_text(content: Option<Content>) -> String {
             BlockKind::ProgramOutput { stdout, stderr } if stderr.is_empty() => stdout,
             BlockKind::ProgramOutput { stdout, stderr } => format!("{stdout}\nstderr: {stderr}"),
             BlockKind::Text { text, .. } => text,
-            BlockKind::Other(kind) => kind,
+            BlockKind::ServerToolOutput { url: Some(url), content, .. } => {
+                format!("{url}\n{}", server_result_text(content))
+            }
+            BlockKind::ServerToolOutput { content: content @ Some(_), .. } => server_result_text(content),
+            BlockKind::Document { source: Source::Text(text), title, .. } => match title {
+                Some(title) => format!("{title}\n{text}"),
+                None => text,
+            },
+            BlockKind::Document { .. } => "a document that only Anthropic's model could read".to_owned(),
+            BlockKind::ServerToolOutput { kind, .. } | BlockKind::Other(kind) => kind,
             _ => String::new(),
         })
         .collect();
