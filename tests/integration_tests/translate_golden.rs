@@ -25,7 +25,9 @@ use aiapiproxy::translate::quirks::Preset;
 use aiapiproxy::translate::report::Report;
 use aiapiproxy::translate::response::response;
 use aiapiproxy::translate::stream::{End, Stream};
-use aiapiproxy::translate::{Asked, Dialect, Options, StopSequences, Translated, UpstreamAnswer, error, request};
+use aiapiproxy::translate::{
+    Asked, Dialect, Options, StopSequences, Translated, UpstreamAnswer, error, request,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
