@@ -23,10 +23,9 @@ fn events() -> String {
         events.push(json!({"type": "response.output_item.done", "output_index": index, "item": item}));
     }
     events.push(json!({"type": "response.completed", "response": response}));
-    events
-        .iter()
-        .map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()))
-        .collect()
+    let lines =
+        events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()));
+    lines.collect::<Vec<_>>().concat()
 }
 
 #[test]
