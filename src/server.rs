@@ -14,6 +14,7 @@ mod error;
 mod event_body;
 mod lessons;
 mod limits;
+mod notify;
 pub mod reload;
 mod request_log;
 mod router;
@@ -91,6 +92,7 @@ pub async fn run(
             None => future::pending().await,
         }
     };
+    notify::ready();
     tokio::select! {
         summary = accept::serve(listener, Arc::clone(&current), shutdown) => Ok(summary),
         never = reloading => match never {},

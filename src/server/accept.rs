@@ -33,6 +33,7 @@ use super::{
     Summary,
     client_address::ClientAddress,
     client_io::{Busy, ClientIo, Patience, Requests},
+    notify,
     reload::Current,
     router,
     shutdown::{Shutdown, Signal},
@@ -42,15 +43,16 @@ use super::{
 use crate::metrics::Metrics;
 
 /// Accepts until told to stop, then drains.
-pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, mut shutdown: Shutdown) -> Summary {
+pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, shutdown: Shutdown) -> Summary {
     let max_connections = current.snapshot().shared.config.limits.max_connections;
     let places = Arc::new(Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let metrics = Arc::clone(&current.snapshot().shared.metrics);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
+    let mut stop = std::pin::pin!(stop_wanted(&current, shutdown.clone()));
     let signal = loop {
         tokio::select! {
-            signal = shutdown.draining() => break signal,
+            signal = &mut stop => break signal,
             (stream, peer, place) = accept(&listener, &places, &metrics) => {
                 let open = metrics.connections_open.hold(1);
                 let watcher = graceful.watcher();
@@ -65,10 +67,27 @@ pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, mut shut
             Some(ended) = connections.join_next() => note_panic(&ended, &metrics),
         }
     };
+    drop(listener);
+    let shared = Arc::clone(&current.snapshot().shared);
+    drain(&shared, shutdown, signal, graceful, connections).await
+}
+
+/// Waits until somebody wants to stop. Readiness says so at once; the port stays open for `shutdown_delay`, so that
+/// balancers have time to hear of it and nobody meets a closed door.
+async fn stop_wanted(current: &Current, mut shutdown: Shutdown) -> Signal {
+    let signal = shutdown.draining().await;
+    notify::stopping();
     let shared = Arc::clone(&current.snapshot().shared);
     shared.stopping.drain();
-    drop(listener);
-    drain(&shared, shutdown, signal, graceful, connections).await
+    let delay = shared.config.limits.shutdown_delay;
+    if !delay.is_zero() {
+        tracing::info!(delay_ms = delay.as_millis(), "not ready any more; the port stays open for a while");
+        tokio::select! {
+            () = time::sleep(delay) => {}
+            _ = shutdown.ended() => {}
+        }
+    }
+    signal
 }
 
 /// Serves one connection to its end.
@@ -212,6 +231,21 @@ impl http_body::Body for Served {
     }
 }
 
+/// Says every few seconds what is still waited for.
+async fn tell_what_runs(metrics: &Metrics) -> Infallible {
+    loop {
+        time::sleep(TOLD_EVERY).await;
+        tracing::info!(
+            connections = metrics.connections_open.get(),
+            requests = metrics.requests_in_flight.get(),
+            streams = metrics.streams_open.get(),
+            "stopping; these still run"
+        );
+    }
+}
+
+const TOLD_EVERY: Duration = Duration::from_secs(5);
+
 /// After the deadline streams get an error event and need a moment to hand it over.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -231,7 +265,11 @@ async fn drain(
     );
     let orderly = async {
         let mut closed = std::pin::pin!(graceful.shutdown());
-        if time::timeout(grace, closed.as_mut()).await.is_ok() {
+        let in_time = tokio::select! {
+            closed = time::timeout(grace, closed.as_mut()) => closed.is_ok(),
+            never = tell_what_runs(&shared.metrics) => match never {},
+        };
+        if in_time {
             return 0;
         }
         while connections.try_join_next().is_some() {}

@@ -8,7 +8,7 @@ use std::{convert::Infallible, io, net::SocketAddr, sync::Arc};
 use arc_swap::ArcSwap;
 use axum::Router;
 
-use super::{Error, router, state::Shared, tls::Acceptor};
+use super::{Error, notify, router, state::Shared, tls::Acceptor};
 use crate::{
     config::{Config, Loaded, Sources, server::Auth},
     metrics::Metrics,
@@ -70,12 +70,19 @@ impl Reloads {
     pub(super) async fn follow(mut self, current: &Current, address: SocketAddr) -> Infallible {
         loop {
             self.requests.next().await;
+            notify::reloading();
+            let metrics = &current.snapshot().shared.metrics;
             match self.reload(current, address).await {
-                Ok(()) => tracing::info!("configuration reloaded"),
+                Ok(()) => {
+                    metrics.reloads.count();
+                    tracing::info!("configuration reloaded");
+                }
                 Err(problem) => {
+                    metrics.reloads_refused.count();
                     tracing::error!(%problem, "configuration not reloaded; the old one stays in force");
                 }
             }
+            notify::ready();
         }
     }
 

@@ -40,6 +40,9 @@ mod readme;
 // Are completions/ and man/ what the model of the command line says?
 mod generated;
 
+// Does every dependency come from where it may, under a licence that is allowed?
+mod supply_chain;
+
 // Do the Dockerfile, the compose file and their like say what they must?
 mod deployment;
 
@@ -72,6 +75,9 @@ mod attacks;
 
 // Secrets in every place that takes one, and in no output.
 mod canaries;
+
+// `serve`: from one process to the next: sockets that are handed over, and what the service manager hears.
+mod serve_restart;
 
 // `serve`: SIGHUP.
 mod serve_reload;

@@ -5,7 +5,8 @@
 //! networks in any spelling, and names that only such networks have. A public name that leads to a private address
 //! cannot be recognised without asking for it; against that the server that fetches must guard itself.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+// Of `core`, which has addresses but no sockets.
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
