@@ -72,6 +72,8 @@ pub struct Flags {
     pub base_url: Option<String>,
     /// `--preset`: the kind of upstream.
     pub preset: Option<Preset>,
+    /// `--dialect`: what is spoken to it.
+    pub dialect: Option<String>,
     /// `--allow-unauthenticated`.
     pub allow_unauthenticated: bool,
     /// `--log-format`.
