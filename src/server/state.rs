@@ -41,6 +41,10 @@ pub(crate) struct Shared {
     pub(crate) started: Instant,
     /// The end that is near.
     pub(crate) stopping: Arc<Stopping>,
+    /// Some model is asked in Messages.
+    may_forward: bool,
+    /// The upstream does not count tokens.
+    counts_itself: AtomicBool,
     /// The most tokens that an upstream model answers with, where the configuration says so.
     max_output_tokens: HashMap<String, u64>,
 }
@@ -55,9 +59,26 @@ impl Shared {
             metrics,
             started: Instant::now(),
             stopping: Arc::default(),
+            may_forward: may_forward(&config),
+            counts_itself: AtomicBool::new(false),
             max_output_tokens: output_limits(&config),
             config,
         })
+    }
+
+    /// Whether some model is asked in Messages, so that its requests are forwarded.
+    pub(crate) const fn may_forward(&self) -> bool {
+        self.may_forward
+    }
+
+    /// Whether tokens are counted here, because the upstream does not count them.
+    pub(crate) fn counts_itself(&self) -> bool {
+        self.counts_itself.load(Ordering::Relaxed)
+    }
+
+    /// The upstream does not count tokens.
+    pub(crate) fn count_by_itself(&self) {
+        self.counts_itself.store(true, Ordering::Relaxed);
     }
 
     /// The same server under another configuration: what is known of the upstream stays while it is the same
@@ -82,6 +103,12 @@ impl Shared {
     pub(crate) fn max_output_tokens(&self, model: &str) -> Option<u64> {
         self.max_output_tokens.get(model).copied().or(self.config.upstream.max_output_tokens)
     }
+}
+
+fn may_forward(config: &Config) -> bool {
+    let of_rules = config.models.rules().into_iter().map(|(_, _, target)| target);
+    let choices = of_rules.map(|target| config.upstream.dialect_of(&target.model, Some(target)));
+    choices.chain([config.upstream.dialect_of("", None)]).any(|choice| choice.is_forwarded())
 }
 
 fn output_limits(config: &Config) -> HashMap<String, u64> {

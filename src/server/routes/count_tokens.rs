@@ -1,17 +1,19 @@
-//! `POST /v1/messages/count_tokens`: how many input tokens a request has, counted here.
+//! `POST /v1/messages/count_tokens`: how many input tokens a request has, counted here, or by an upstream that speaks
+//! Messages and counts.
 
 use std::sync::Arc;
 
 use axum::{
     Extension, Json,
     extract::{Request, State},
+    response::{IntoResponse as _, Response},
 };
 use serde::Serialize;
 
-use super::messages::{Course, options, parse};
+use super::messages::{Course, json, open, options, parse};
 use crate::{
     protocol::anthropic::error::Error,
-    server::{error::ApiError, limits, request_log::Log, state::Shared},
+    server::{auth::Caller, error::ApiError, limits, request_log::Log, state::Shared},
     translate::{self, tokens},
 };
 
@@ -25,12 +27,18 @@ pub(crate) struct Count {
 pub(crate) async fn count(
     State(shared): State<Arc<Shared>>,
     Extension(log): Extension<Log>,
+    Extension(caller): Extension<Caller>,
     request: Request,
-) -> Result<Json<Count>, ApiError> {
+) -> Result<Response, ApiError> {
     limits::require_json(request.headers())?;
     let slot = shared.slots.take(&log).await?;
     let (head, body) = request.into_parts();
     let body = limits::read_body(&head.headers, body, &shared.config.limits, &log).await?;
+    if let Some(forward) = open(&shared, &log, &body).await?
+        && let Some(count) = forward.count(&shared, &log, &caller, &head).await?
+    {
+        return Ok(json(count));
+    }
     // The tables of the tokenizer take megabytes and milliseconds.
     let counted = tokio::task::spawn_blocking(move || {
         let mut parsed = parse(&shared, &log, &body)?;
@@ -42,5 +50,5 @@ pub(crate) async fn count(
     });
     let counted = counted.await.map_err(ApiError::crashed)?;
     let input_tokens = counted.map_err(|error: Error| ApiError::from(error))?;
-    Ok(Json(Count { input_tokens }))
+    Ok(Json(Count { input_tokens }).into_response())
 }

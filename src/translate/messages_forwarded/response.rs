@@ -51,6 +51,13 @@ fn whole<'a>(body: &'a [u8], requested_model: &str, upstream: &str) -> Result<Wh
     Ok(Whole { body: splices.apply(body), usage, stop_reason: stop_reason(members.get("stop_reason")) })
 }
 
+/// Whether a body is an answer to `count_tokens`.
+pub fn is_count(body: &[u8]) -> bool {
+    let members = serde_json::from_slice::<Members<'_>>(body).ok();
+    let count = members.as_ref().and_then(|members| members.get("input_tokens"));
+    count.is_some_and(|count| count.get().parse::<u64>().is_ok())
+}
+
 /// The members of a message.
 pub(super) fn message<'a>(body: &'a [u8], upstream: &str) -> Result<Members<'a>, Error> {
     let broken = |what: &str| Err(Error::new(ErrorKind::Api, format!("{upstream}: {what}")).with_status(502));
@@ -112,6 +119,14 @@ mod tests {
         assert_eq!(error("<html>").message, "up: the answer is no JSON object");
         let other = error(r#"{"choices":[]}"#);
         assert!(other.status == 502 && other.message.contains("/v1/messages"));
+    }
+
+    #[test]
+    fn a_count_is_a_number_in_its_place() {
+        assert!(is_count(br#"{"input_tokens": 12,"new":[]}"#));
+        for other in [r#"{"input_tokens":null}"#, r#"{"content":[]}"#, "[1]", "12"] {
+            assert!(!is_count(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]

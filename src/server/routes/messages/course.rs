@@ -47,7 +47,8 @@ impl Course {
     }
 
     /// Changes the options by what is known of the model and by what is tried; returns all that counts as known.
-    pub(super) fn apply(&self, lessons: &Lessons, options: &mut Options) -> Learnt {
+    /// The dialect too, if it `is_open`: if nobody has chosen it.
+    pub(super) fn apply(&self, lessons: &Lessons, options: &mut Options, is_open: bool) -> Learnt {
         let mut learnt = lessons.of(&options.model);
         for remedy in &self.tried {
             match remedy {
@@ -58,7 +59,7 @@ impl Course {
             }
         }
         learnt.apply(options);
-        if let Some(dialect) = learnt.dialect().filter(|dialect| is_spoken(*dialect)) {
+        if let Some(dialect) = learnt.dialect().filter(|dialect| is_open && is_spoken(*dialect)) {
             options.dialect = dialect;
         }
         learnt
@@ -99,15 +100,15 @@ mod tests {
         course.take_up(Remedy::FewerTokens(5_000), &Learnt::default());
         course.take_up(Remedy::Learn(Lesson::MaxOutputTokens(9_000)), &Learnt::default());
         let mut tried = options();
-        let learnt = course.apply(&lessons, &mut tried);
+        let learnt = course.apply(&lessons, &mut tried, true);
         assert_eq!((tried.room_for_output, tried.max_output_tokens), (Some(5_000), Some(9_000)));
         // What is known and did not help is not tried again.
         assert!(!Course::default().take_up(Remedy::Learn(Lesson::MaxOutputTokens(9_000)), &learnt));
         let mut other = options();
-        Course::default().apply(&lessons, &mut other);
+        Course::default().apply(&lessons, &mut other, true);
         assert_eq!(other.max_output_tokens, None);
         course.keep(&lessons, "m");
-        Course::default().apply(&lessons, &mut other);
+        Course::default().apply(&lessons, &mut other, true);
         assert_eq!((other.room_for_output, other.max_output_tokens), (None, Some(9_000)));
     }
 }

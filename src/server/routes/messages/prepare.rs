@@ -5,16 +5,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::course::Course;
+use super::{course::Course, forward::Forward};
 use crate::{
     config::server::OnLossy,
-    models::Resolution,
+    models::{Resolution, dialect::Spoken},
     protocol::anthropic::{
         error::{Error, ErrorKind},
         request::{Parsed, Request},
     },
     server::{request_log::Log, state::Shared},
-    translate::{self, Options, context::Context, quirks::needs_responses, remedy::Learnt, report::Report},
+    translate::{
+        self, Dialect, Options, context::Context, quirks::needs_responses, remedy::Learnt, report::Report,
+    },
 };
 
 /// What is sent to the upstream, and what its answer's translation needs.
@@ -36,21 +38,62 @@ pub(super) struct Prepared {
 /// Above this, translating takes long enough to be kept off the threads that serve everybody.
 const LARGE_BYTES: usize = 1 << 20;
 
-/// Reads and translates a request.
+/// What becomes of a request.
+#[derive(Debug)]
+pub(super) enum Plan {
+    /// It was translated.
+    Translate(Box<Prepared>),
+    /// It goes as it is.
+    Forward(Forward),
+}
+
+/// Reads a request, and translates it unless it is to be forwarded.
 pub(super) async fn prepare(
     shared: &Arc<Shared>,
     log: &Log,
     headers: &HeaderMap,
     body: Bytes,
     course: Course,
-) -> Result<Prepared, Error> {
+) -> Result<Plan, Error> {
     let session = session(headers);
     if body.len() <= LARGE_BYTES {
-        return translate(shared, log, session, &body, &course);
+        return plan(shared, log, session, &body, &course);
     }
     let (shared, log) = (Arc::clone(shared), log.clone());
-    let task = tokio::task::spawn_blocking(move || translate(&shared, &log, session, &body, &course));
+    blocking(move || plan(&shared, &log, session, &body, &course)).await
+}
+
+/// Opens a request that may be one to forward.
+pub(in super::super) async fn open(
+    shared: &Arc<Shared>,
+    log: &Log,
+    body: &Bytes,
+) -> Result<Option<Forward>, Error> {
+    if body.len() <= LARGE_BYTES {
+        return Forward::open(shared, log, body);
+    }
+    let (shared, log, body) = (Arc::clone(shared), log.clone(), body.clone());
+    blocking(move || Forward::open(&shared, &log, &body)).await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let task = tokio::task::spawn_blocking(work);
     task.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Api, "internal error of the gateway")))
+}
+
+fn plan(
+    shared: &Shared,
+    log: &Log,
+    session: Option<String>,
+    body: &Bytes,
+    course: &Course,
+) -> Result<Plan, Error> {
+    if let Some(forward) = Forward::open(shared, log, body)? {
+        return Ok(Plan::Forward(forward));
+    }
+    translate(shared, log, session, body, course).map(|prepared| Plan::Translate(Box::new(prepared)))
 }
 
 fn translate(
@@ -89,7 +132,7 @@ fn translate(
 }
 
 /// `on_lossy = "refuse"`: what cannot be carried over whole is not sent.
-fn refuse_losses(on_lossy: OnLossy, upstream: &str, report: &Report) -> Result<(), Error> {
+pub(super) fn refuse_losses(on_lossy: OnLossy, upstream: &str, report: &Report) -> Result<(), Error> {
     if on_lossy == OnLossy::Warn || !report.is_lossy() {
         return Ok(());
     }
@@ -120,12 +163,21 @@ pub(in super::super) fn options(
     let Resolution { model, .. } = shared.config.models.resolve(requested);
     log.note(|notes| notes.model_upstream = Some(model.clone()));
     let upstream = &shared.config.upstream;
+    let target = shared.config.models.target(requested);
+    let choice = upstream.dialect_of(&model, target);
+    let family = upstream.family_of(&model, target);
     let mut options = Options {
+        model_family: (family != model).then(|| family.to_owned()),
         max_output_tokens: shared.max_output_tokens(&model),
         session,
+        dialect: match choice.spoken {
+            // Of what is forwarded only tokens are counted here.
+            Spoken::Chat | Spoken::Messages => Dialect::Chat,
+            Spoken::Responses => Dialect::Responses,
+        },
         ..Options::new(upstream.quirks.clone(), upstream.name.clone(), model)
     };
-    let learnt = course.apply(&shared.lessons, &mut options);
+    let learnt = course.apply(&shared.lessons, &mut options, choice.is_open());
     (options, learnt)
 }
 
@@ -141,7 +193,7 @@ fn session(headers: &HeaderMap) -> Option<String> {
 /// own message would send the user there.
 fn refuse_useless_tools(request: &Request, options: &Options) -> Result<(), Error> {
     let offered = request.tools.as_ref().is_some_and(|tools| !tools.is_empty());
-    if !(offered && options.quirks.newer_models_need_responses && needs_responses(&options.model)) {
+    if !(offered && options.quirks.newer_models_need_responses && needs_responses(options.family())) {
         return Ok(());
     }
     let Options { upstream, model, .. } = options;
