@@ -74,6 +74,9 @@ pub struct Flags {
     pub preset: Option<Preset>,
     /// `--dialect`: what is spoken to it.
     pub dialect: Option<String>,
+    /// The server is for one command (`run`): one key that is made for it, and none of `[server]` about who may
+    /// call and how.
+    pub for_one_command: bool,
     /// `--allow-unauthenticated`.
     pub allow_unauthenticated: bool,
     /// `--log-format`.

@@ -23,7 +23,6 @@ use crate::{
         server::{Auth, Server},
     },
     metrics::Metrics,
-    models::dialect::Wish,
     secret,
     server::demo::Demo,
     telemetry,
@@ -61,7 +60,7 @@ pub(super) struct Args {
     ///
     /// `messages` forwards Anthropic's own API to servers that speak it, such as vLLM and llama.cpp. `auto` is
     /// chat completions, but Responses for the models of OpenAI that take tools only there.
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Wish::NAMES))]
+    #[arg(long, value_name = "NAME", value_parser = super::dialect_parser())]
     dialect: Option<String>,
     /// Allow `auth = "none"` beyond loopback: whoever reaches the port spends your key
     #[arg(long)]
@@ -157,6 +156,7 @@ fn sources(args: &Args, global: &GlobalArgs, demo: Option<Url>) -> Sources {
         allow_unauthenticated: args.allow_unauthenticated,
         log_format: args.log_format.as_deref().and_then(Format::from_name),
         demo,
+        for_one_command: false,
     };
     Sources { flags, read_dot_env: true, ..global.sources() }
 }
