@@ -17,6 +17,7 @@
 //! [`report::Report`]. Nothing is dropped without either.
 
 mod arguments;
+mod citations;
 pub mod context;
 mod delta;
 mod dialect;
@@ -31,6 +32,7 @@ pub mod message_fold;
 mod message_writer;
 pub mod messages_forwarded;
 pub mod messages_via_chat;
+pub mod messages_via_responses;
 pub mod quirks;
 mod reader;
 pub mod remedy;
@@ -43,6 +45,7 @@ pub mod stream;
 pub mod tokens;
 pub mod tool_ids;
 mod tool_names;
+mod usage;
 mod wording;
 
 pub use dialect::Dialect;

@@ -111,6 +111,7 @@ fn upstream_messages(turns: &[Turn], preset: Preset) -> String {
 fn conversation(body: &Body) -> String {
     match body {
         Body::Chat(chat) => serde_json::to_string(&chat.messages).unwrap(),
+        Body::Responses(responses) => serde_json::to_string(&responses.input).unwrap(),
     }
 }
 
