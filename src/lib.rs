@@ -1,7 +1,8 @@
 //! `aiapiproxy`: every client of Anthropic's Messages API on any model.
 //!
 //! Clients (Claude Code, the official SDKs and what is built on them) speak `POST /v1/messages` to this program;
-//! it speaks chat completions to an upstream: OpenAI, Azure, OpenRouter, vLLM, llama.cpp, Ollama and their kin.
+//! it speaks chat completions, Responses or Messages to an upstream: OpenAI, Azure, OpenRouter, vLLM, llama.cpp,
+//! Ollama and their kin.
 //! `serve` does it live, `convert` offline, `check` tells whether an upstream works, `models` shows the mapping.
 //! All four stand on the same core.
 //!
@@ -37,8 +38,10 @@
 //!
 //! # In and out of scope
 //!
-//! In: the Messages API over chat completions; next, OpenAI's Responses and native Messages as further dialects
-//! of upstreams: one folder under `translate/` each (`request`, `reader`, `error`), the same stream and writer.
+//! In: the Messages API over chat completions, over OpenAI's Responses, and forwarded to servers that speak it
+//! themselves. [`models::dialect`] chooses among them for each model. A further dialect is one folder under
+//! `translate/`, one variant of [`translate::Dialect`] and one of [`models::dialect::Spoken`], a path in
+//! `upstream/request.rs` and a question in `upstream/probe/question.rs`; stream and writer stay as they are.
 //! Out: embeddings, batches, stored files, a management interface.
 
 pub mod cli;

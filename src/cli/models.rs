@@ -221,6 +221,10 @@ fn explain(explanation: &Explanation<'_>, json: bool) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        config::upstream::Upstream,
+        models::dialect::{Spoken, Wish},
+    };
 
     fn live(ids: &[&str]) -> Listing {
         Listing { status: 200, ids: Some(ids.iter().map(|&id| id.to_owned()).collect()) }
@@ -232,7 +236,11 @@ mod tests {
         let explained = Explanation::of("claude-sonnet-5[1m]", &config, Some(&live(&["gpt-6-sol"])));
         assert_eq!((explained.model.as_str(), explained.live), ("gpt-6-sol", Some(true)));
         assert_eq!(explained.rule, "family sonnet (default)");
-        assert_eq!(explained.warning, Some(TOOLS_REFUSED));
+        assert_eq!((explained.dialect, explained.warning), ("responses", None));
+        let config =
+            Config { upstream: Upstream { dialect: Wish::Only(Spoken::Chat), ..config.upstream }, ..config };
+        let explained = Explanation::of("claude-sonnet-5", &config, None);
+        assert_eq!((explained.dialect, explained.warning), ("chat", Some(TOOLS_REFUSED)));
         assert_eq!(Explanation::of("qwen3", &config, None).rule, "passed through");
     }
 

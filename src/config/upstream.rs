@@ -15,7 +15,7 @@ use super::{
 use crate::{
     models::{
         Target,
-        dialect::{Asked, Choice, RESPONSES_ARE_SPOKEN, Spoken, Why, Wish, own_dialect},
+        dialect::{Asked, Choice, Spoken, Why, Wish, own_dialect},
     },
     secret::{ExposeSecret as _, SecretString},
     translate::quirks::{Preset, Quirks, SystemMode},
@@ -203,10 +203,7 @@ const AUTH_STYLE: Kind<AuthStyle> = Kind {
 
 pub(super) const DIALECT: Kind<Wish> = Kind {
     expected: "\"auto\", \"chat\", \"responses\" or \"messages\"",
-    read: |text| {
-        let wish = Wish::from_name(text)?;
-        (RESPONSES_ARE_SPOKEN || wish != Wish::Only(Spoken::Responses)).then_some(wish)
-    },
+    read: Wish::from_name,
     names: &Wish::NAMES,
 };
 

@@ -8,9 +8,6 @@ use std::fmt;
 
 use crate::translate::quirks::{Preset, Quirks, needs_responses};
 
-/// Whether requests can be translated to Responses.
-pub const RESPONSES_ARE_SPOKEN: bool = false;
-
 /// What the configuration wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Wish {
@@ -113,9 +110,7 @@ impl Choice {
             (Wish::Auto, Wish::Only(spoken)) => (spoken, Why::OfUpstream),
             (Wish::Auto, Wish::Auto) => match own_dialect(asked.quirks.preset) {
                 Some(own) => (own, Why::OfPreset(asked.quirks.preset)),
-                None if needs_responses && RESPONSES_ARE_SPOKEN => {
-                    (Spoken::Responses, Why::NeededFor(asked.family.to_owned()))
-                }
+                None if needs_responses => (Spoken::Responses, Why::NeededFor(asked.family.to_owned())),
                 None => (Spoken::Chat, Why::Usual),
             },
         };
@@ -189,9 +184,6 @@ mod tests {
             (Only(Responses), Only(Chat), Preset::Vllm, "m", Responses, "set for this model"),
         ];
         for (of_model, of_upstream, preset, family, spoken, why) in table {
-            if spoken == Responses && of_model == Auto && !RESPONSES_ARE_SPOKEN {
-                continue;
-            }
             let choice = choice(of_model, of_upstream, preset, family);
             assert_eq!((choice.spoken, choice.why.to_string().as_str()), (spoken, why));
             assert_eq!(

@@ -250,7 +250,8 @@ fn dialect_step(settings: &Settings, target: &Target) -> Step {
     )
 }
 
-const TOOLS_CURE: &str = "map to another model, such as gpt-5.3 or gpt-4.1";
+const TOOLS_CURE: &str =
+    "let the dialect be auto (OPENAI_DIALECT), or map to another model, such as gpt-5.3 or gpt-4.1";
 
 /// For the list of models.
 const LIST_PATIENCE: Duration = Duration::from_secs(20);

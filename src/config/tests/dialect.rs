@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     config::upstream::AuthStyle,
-    models::dialect::{RESPONSES_ARE_SPOKEN, Spoken, Wish},
+    models::dialect::{Spoken, Wish},
     translate::quirks::SystemMode,
 };
 
@@ -96,7 +96,6 @@ fn a_deployment_is_known_by_its_family() {
     let target = config.models.target("a");
     assert_eq!(config.upstream.family_of("d", target), "gpt-6-sol");
     assert_eq!(config.upstream.family_of("e", config.models.target("b")), "gpt-4.1");
-    let needed = if RESPONSES_ARE_SPOKEN { Spoken::Responses } else { Spoken::Chat };
-    assert_eq!(spoken(&config, "a").0, needed);
+    assert_eq!(spoken(&config, "a").0, Spoken::Responses);
     assert_eq!(spoken(&config, "b").0, Spoken::Chat);
 }

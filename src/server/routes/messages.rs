@@ -92,7 +92,7 @@ async fn exchange(
         } else {
             let refusal = Refusal::read(answer, caller.upstream_key.is_some()).await;
             let remedy = refusal.remedy(&prepared.context);
-            if remedy.is_some_and(|remedy| course.take_up(remedy, &prepared.learnt)) {
+            if remedy.is_some_and(|remedy| course.take_up(remedy, &prepared.known)) {
                 continue;
             }
             Answered::Refusal(refusal)
