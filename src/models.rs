@@ -6,8 +6,9 @@
 
 use std::fmt;
 
-use self::dialect::Wish;
+use self::{counting::Multiplier, dialect::Wish};
 
+pub mod counting;
 pub mod dialect;
 
 /// The rules.
@@ -31,6 +32,8 @@ pub struct Target {
     pub max_input_tokens: Option<u64>,
     /// The most tokens that it answers with, if known.
     pub max_output_tokens: Option<u64>,
+    /// By how much its token counts are multiplied, if not as the upstream's.
+    pub count_multiplier: Option<Multiplier>,
     /// The dialect in which it is asked.
     pub dialect: Wish,
     /// Its name at OpenAI, where `model` is the name of a deployment (Azure).

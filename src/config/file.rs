@@ -16,11 +16,11 @@ use super::{
     layers::{Origin, Setting},
     paths,
 };
-use crate::secret;
+use crate::{models::counting::Multiplier, secret};
 
 mod values;
 
-pub(super) use values::{Integer, Quantity, SecretText, TargetValue};
+pub(super) use values::{Decimal, Integer, MULTIPLIER, Quantity, SecretText, TargetValue};
 
 /// Every key of the file, in the order of `config.example.toml`. Below `upstream.headers` and `models.map` the
 /// user chooses the names.
@@ -49,6 +49,8 @@ pub(super) const KEYS: &[&str] = &[
     "upstream.content_filter",
     "upstream.max_output_tokens",
     "upstream.context_window",
+    "upstream.count_tokens",
+    "upstream.count_multiplier",
     "upstream.headers",
     "upstream.quirks.max_tokens_field",
     "upstream.quirks.system_mode",
@@ -83,6 +85,7 @@ pub(super) const KEYS: &[&str] = &[
     "upstream.quirks.think_opened",
     "upstream.quirks.citations",
     "upstream.quirks.lenient_eof",
+    "upstream.quirks.token_counting",
     "models.haiku",
     "models.sonnet",
     "models.opus",
@@ -92,6 +95,7 @@ pub(super) const KEYS: &[&str] = &[
     "models.map.*.display_name",
     "models.map.*.max_input_tokens",
     "models.map.*.max_output_tokens",
+    "models.map.*.count_multiplier",
     "models.map.*.dialect",
     "models.map.*.model_family",
     "limits.connect_timeout",
@@ -271,6 +275,8 @@ pub(super) struct UpstreamTable {
     pub(super) content_filter: Option<Spanned<String>>,
     pub(super) max_output_tokens: Option<Spanned<Integer>>,
     pub(super) context_window: Option<Spanned<Integer>>,
+    pub(super) count_tokens: Option<Spanned<String>>,
+    pub(super) count_multiplier: Option<Spanned<Decimal>>,
     pub(super) headers: BTreeMap<Spanned<String>, SecretText>,
     pub(super) quirks: QuirksTable,
 }
@@ -312,6 +318,7 @@ pub(super) struct QuirksTable {
     pub(super) think_opened: Option<Spanned<bool>>,
     pub(super) citations: Option<Spanned<bool>>,
     pub(super) lenient_eof: Option<Spanned<bool>>,
+    pub(super) token_counting: Option<Spanned<String>>,
 }
 
 /// `[models]`.
@@ -333,6 +340,7 @@ pub(super) struct TargetTable {
     pub(super) display_name: Option<String>,
     pub(super) max_input_tokens: Option<u64>,
     pub(super) max_output_tokens: Option<u64>,
+    pub(super) count_multiplier: Option<Multiplier>,
     pub(super) dialect: Option<String>,
     pub(super) model_family: Option<String>,
 }

@@ -64,13 +64,21 @@ fn mapped(
 
 /// The dialect is still to be read.
 fn table_target(table: TargetTable) -> (Target, Option<String>) {
-    let TargetTable { model, display_name, max_input_tokens, max_output_tokens, dialect, model_family } =
-        table;
+    let TargetTable {
+        model,
+        display_name,
+        max_input_tokens,
+        max_output_tokens,
+        count_multiplier,
+        dialect,
+        model_family,
+    } = table;
     let target = Target {
         model: model.trim().to_owned(),
         display_name,
         max_input_tokens,
         max_output_tokens,
+        count_multiplier,
         dialect: Wish::Auto,
         model_family: model_family.map(|family| family.trim().to_owned()).filter(|family| !family.is_empty()),
     };

@@ -51,11 +51,10 @@ fn whole<'a>(body: &'a [u8], requested_model: &str, upstream: &str) -> Result<Wh
     Ok(Whole { body: splices.apply(body), usage, stop_reason: stop_reason(members.get("stop_reason")) })
 }
 
-/// Whether a body is an answer to `count_tokens`.
-pub fn is_count(body: &[u8]) -> bool {
-    let members = serde_json::from_slice::<Members<'_>>(body).ok();
-    let count = members.as_ref().and_then(|members| members.get("input_tokens"));
-    count.is_some_and(|count| count.get().parse::<u64>().is_ok())
+/// The count in an answer to `count_tokens`, if it is one.
+pub fn count(body: &[u8]) -> Option<u64> {
+    let members = serde_json::from_slice::<Members<'_>>(body).ok()?;
+    members.get("input_tokens")?.get().parse().ok()
 }
 
 /// The members of a message.
@@ -123,9 +122,9 @@ mod tests {
 
     #[test]
     fn a_count_is_a_number_in_its_place() {
-        assert!(is_count(br#"{"input_tokens": 12,"new":[]}"#));
+        assert_eq!(count(br#"{"input_tokens": 12,"new":[]}"#), Some(12));
         for other in [r#"{"input_tokens":null}"#, r#"{"content":[]}"#, "[1]", "12"] {
-            assert!(!is_count(other.as_bytes()), "{other}");
+            assert_eq!(count(other.as_bytes()), None, "{other}");
         }
     }
 

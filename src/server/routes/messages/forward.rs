@@ -34,7 +34,7 @@ use crate::{
 #[derive(Debug)]
 pub(in super::super) struct Forward {
     /// The upstream's name of the model.
-    model: String,
+    pub(in super::super) model: String,
     /// The client's.
     requested: String,
     stream: bool,
@@ -84,14 +84,15 @@ impl Forward {
         Ok((told.unwrap_or_else(ApiError::into_response), id))
     }
 
-    /// Asks the upstream to count; `None` where it does not, so that somebody else must.
+    /// Asks the upstream to count; `None` where it does not, so that somebody else must. The count, and the answer that
+    /// holds it.
     pub(in super::super) async fn count(
         &self,
         shared: &Shared,
         log: &Log,
         caller: &Caller,
         head: &Parts,
-    ) -> Result<Option<Bytes>, ApiError> {
+    ) -> Result<Option<(u64, Bytes)>, ApiError> {
         if shared.counts_itself() {
             return Ok(None);
         }
@@ -114,7 +115,7 @@ impl Forward {
         }
         let limits = &shared.config.limits;
         let body = answer.body.collect(limits.max_response_size, limits.stream_idle_timeout).await;
-        Ok(body.ok().filter(|body| messages_forwarded::is_count(body)))
+        Ok(body.ok().and_then(|body| Some((messages_forwarded::count(&body)?, body))))
     }
 
     async fn ask(
