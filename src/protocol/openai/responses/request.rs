@@ -47,6 +47,42 @@ pub struct Request {
     pub prompt_cache_key: Option<String>,
 }
 
+/// What of a request costs tokens: `POST /v1/responses/input_tokens` takes nothing else.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Countable<'a> {
+    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instructions: Option<&'a str>,
+    input: &'a [Item],
+    #[serde(skip_serializing_if = "<[Tool]>::is_empty")]
+    tools: &'a [Tool],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<&'a ToolChoice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_tool_calls: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<&'a Reasoning>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a Text>,
+    truncation: &'static str,
+}
+
+impl<'a> From<&'a Request> for Countable<'a> {
+    fn from(request: &'a Request) -> Self {
+        Self {
+            model: &request.model,
+            instructions: request.instructions.as_deref(),
+            input: &request.input,
+            tools: &request.tools,
+            tool_choice: request.tool_choice.as_ref(),
+            parallel_tool_calls: request.parallel_tool_calls,
+            reasoning: request.reasoning.as_ref(),
+            text: request.text.as_ref(),
+            truncation: request.truncation,
+        }
+    }
+}
+
 /// One item of the conversation.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
