@@ -57,6 +57,12 @@ pub(super) struct Args {
     /// The kind of upstream; default: what the address tells
     #[arg(long, value_name = "NAME", value_parser = super::preset_parser())]
     preset: Option<Preset>,
+    /// What is spoken to the upstream: auto, chat, responses or messages [default: auto] [env: OPENAI_DIALECT]
+    ///
+    /// `messages` forwards Anthropic's own API to servers that speak it, such as vLLM and llama.cpp. `auto` is
+    /// chat completions, but Responses for the models of OpenAI that take tools only there.
+    #[arg(long, value_name = "NAME", value_parser = super::dialect_parser())]
+    dialect: Option<String>,
     /// Allow `auth = "none"` beyond loopback: whoever reaches the port spends your key
     #[arg(long)]
     allow_unauthenticated: bool,
@@ -81,6 +87,8 @@ const VARIABLES: &str = "\
 Environment:
   OPENAI_API_KEY           the upstream's key
   OPENAI_BASE_URL          the upstream's address [default: https://api.openai.com/v1]
+  OPENAI_DIALECT           auto, chat, responses or messages [default: auto]
+  OPENAI_API_VERSION       Azure's api-version
   SERVER_HOST              address to listen on [default: 127.0.0.1]
   SERVER_PORT              port to listen on [default: 8082]
   CLIENT_API_KEYS          keys that clients may present, with commas between them
@@ -149,6 +157,7 @@ fn sources(args: &Args, global: &GlobalArgs, demo: Option<Url>) -> Sources {
         port: args.port,
         base_url: args.base_url.clone(),
         preset: args.preset,
+        dialect: args.dialect.clone(),
         allow_unauthenticated: args.allow_unauthenticated,
         log_format: args.log_format.as_deref().and_then(Format::from_name),
         demo,
@@ -157,7 +166,7 @@ fn sources(args: &Args, global: &GlobalArgs, demo: Option<Url>) -> Sources {
     Sources { flags, read_dot_env: true, ..global.sources() }
 }
 
-/// A socket that was handed over (LISTEN_FDS) is taken as it is; otherwise one is opened at host and port.
+/// A socket that was handed over (`LISTEN_FDS`) is taken as it is; otherwise one is opened at host and port.
 async fn bind(server: &Server) -> Result<(TcpListener, SocketAddr)> {
     let inherited = ListenFd::from_env().take_tcp_listener(0);
     let inherited = inherited.wrap_err_with(|| {

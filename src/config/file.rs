@@ -45,6 +45,7 @@ pub(super) const KEYS: &[&str] = &[
     "server.client_keys.max_concurrent",
     "upstream.name",
     "upstream.preset",
+    "upstream.dialect",
     "upstream.base_url",
     "upstream.api_key",
     "upstream.api_key_file",
@@ -53,6 +54,8 @@ pub(super) const KEYS: &[&str] = &[
     "upstream.auth_style",
     "upstream.ca_file",
     "upstream.api_version",
+    "upstream.model_family",
+    "upstream.strip_billing_header",
     "upstream.content_filter",
     "upstream.max_output_tokens",
     "upstream.context_window",
@@ -103,6 +106,8 @@ pub(super) const KEYS: &[&str] = &[
     "models.map.*.max_input_tokens",
     "models.map.*.max_output_tokens",
     "models.map.*.count_multiplier",
+    "models.map.*.dialect",
+    "models.map.*.model_family",
     "images.url",
     "limits.connect_timeout",
     "limits.first_byte_timeout",
@@ -308,6 +313,7 @@ pub(super) struct ClientKeyTable {
 pub(super) struct UpstreamTable {
     pub(super) name: Option<Spanned<String>>,
     pub(super) preset: Option<Spanned<String>>,
+    pub(super) dialect: Option<Spanned<String>>,
     pub(super) base_url: Option<Spanned<String>>,
     pub(super) api_key: Option<Spanned<SecretText>>,
     pub(super) api_key_file: Option<Spanned<PathBuf>>,
@@ -316,6 +322,8 @@ pub(super) struct UpstreamTable {
     pub(super) auth_style: Option<Spanned<String>>,
     pub(super) ca_file: Option<Spanned<PathBuf>>,
     pub(super) api_version: Option<Spanned<String>>,
+    pub(super) model_family: Option<Spanned<String>>,
+    pub(super) strip_billing_header: Option<Spanned<bool>>,
     pub(super) content_filter: Option<Spanned<String>>,
     pub(super) max_output_tokens: Option<Spanned<Integer>>,
     pub(super) context_window: Option<Spanned<Integer>>,
@@ -385,6 +393,8 @@ pub(super) struct TargetTable {
     pub(super) max_input_tokens: Option<u64>,
     pub(super) max_output_tokens: Option<u64>,
     pub(super) count_multiplier: Option<Multiplier>,
+    pub(super) dialect: Option<String>,
+    pub(super) model_family: Option<String>,
 }
 
 /// `[limits]`.
