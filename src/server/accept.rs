@@ -33,7 +33,7 @@ use super::{
     shutdown::{Shutdown, Signal},
     state::Shared,
 };
-use crate::metrics::Metrics;
+use crate::{config::limits::Limits, metrics::Metrics};
 
 /// Accepts until told to stop, then drains.
 pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, mut shutdown: Shutdown) -> Summary {
@@ -49,12 +49,14 @@ pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, mut shut
                 let open = metrics.connections_open.hold(1);
                 let watcher = graceful.watcher();
                 let current = Arc::clone(&current);
-                let patience = Patience::from(&current.snapshot().shared.config.limits);
+                let snapshot = current.snapshot();
+                let limits = &snapshot.shared.config.limits;
+                let (patience, http) = (Patience::from(limits), http(limits));
                 connections.spawn(async move {
                     let requests = Requests::default();
                     let service = service_fn(|request| answer(&current, request, peer, requests.begin()));
                     let io = TokioIo::new(ClientIo::new(stream, requests.clone(), patience));
-                    let connection = http().serve_connection(io, service);
+                    let connection = http.serve_connection(io, service);
                     if let Err(error) = watcher.watch(connection).await {
                         tracing::debug!(%error, %peer, "a client's connection ended with an error");
                     }
@@ -115,18 +117,17 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-fn http() -> http1::Builder {
+fn http(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         // `ClientIo` knows idle from slow.
         .header_read_timeout(None)
         // Bounds a request's head, and what is buffered for a client that does not read.
-        .max_buf_size(MAX_BUFFER_BYTES)
+        .max_buf_size(limits.max_header_size)
+        .max_headers(limits.max_headers)
         .half_close(false);
     http
 }
-
-const MAX_BUFFER_BYTES: usize = 64 << 10;
 
 fn answer(
     current: &Current,

@@ -30,14 +30,14 @@ pub(crate) async fn count(
     limits::require_json(request.headers())?;
     let slot = shared.slots.take(&log).await?;
     let (head, body) = request.into_parts();
-    let body = limits::read_body(&head.headers, body, &shared.config.limits, &log).await?;
+    let body = limits::read_body(&head.headers, body, &shared.config.limits, &shared.room, &log).await?;
     // The tables of the tokenizer take megabytes and milliseconds.
     let counted = tokio::task::spawn_blocking(move || {
-        let mut parsed = parse(&shared, &log, &body)?;
+        let mut parsed = parse(&shared, &log, &body.bytes)?;
         parsed.request.max_tokens = Some(1);
         let (options, _) = options(&shared, &log, &parsed.request.model, None, &Course::default());
         let translated = translate::request(parsed, &options)?;
-        drop(slot);
+        drop((slot, body));
         Ok(tokens::count(&translated.body))
     });
     let counted = counted.await.map_err(ApiError::crashed)?;

@@ -60,10 +60,10 @@ async fn exchange(
     slot: Slot,
 ) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
-    let body = limits::read_body(&head.headers, body, &shared.config.limits, log).await?;
+    let body = limits::read_body(&head.headers, body, &shared.config.limits, &shared.room, log).await?;
     let mut course = Course::default();
     loop {
-        let prepared = prepare(shared, log, &head.headers, body.clone(), course.clone()).await?;
+        let prepared = prepare(shared, log, &head.headers, body.bytes.clone(), course.clone()).await?;
         let mut headers: HeaderMap = warning(&prepared.report).into_iter().collect();
         if prepared.answer_locally {
             let mut response = local_answer(&prepared);
