@@ -8,8 +8,11 @@ mod auth;
 mod client_io;
 mod content_encoding;
 pub mod demo;
+mod descriptors;
 mod error;
 mod event_body;
+#[cfg(debug_assertions)]
+mod fail_point;
 mod lessons;
 mod limits;
 pub mod reload;

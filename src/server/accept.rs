@@ -27,6 +27,7 @@ use tower::ServiceExt as _;
 use super::{
     Summary,
     client_io::{Busy, ClientIo, Patience, Requests},
+    descriptors,
     reload::Current,
     request_log::Peer,
     router,
@@ -40,12 +41,14 @@ pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, mut shut
     let max_connections = current.snapshot().shared.config.limits.max_connections;
     let places = Arc::new(Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let metrics = Arc::clone(&current.snapshot().shared.metrics);
+    descriptors::raise_limit(max_connections);
+    let mut complaint = Complaint::default();
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let signal = loop {
         tokio::select! {
             signal = shutdown.draining() => break signal,
-            (stream, peer, place) = accept(&listener, &places, &metrics) => {
+            (stream, peer, place) = accept(&listener, &places, &metrics, &mut complaint) => {
                 let open = metrics.connections_open.hold(1);
                 let watcher = graceful.watcher();
                 let current = Arc::clone(&current);
@@ -77,6 +80,7 @@ async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
     metrics: &Metrics,
+    complaint: &mut Complaint,
 ) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
     // The semaphore is never closed, so there is always a permit in the end.
     let place = Arc::clone(places).acquire_owned().await.ok();
@@ -94,11 +98,37 @@ async fn accept(
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 metrics.accept_errors.count();
+                complaint.make(&error);
                 // Out of descriptors, mostly: trying again at once would only burn a core.
-                tracing::error!(%error, "no connection can be accepted; raise the limit of open files (ulimit -n)");
-                time::sleep(Duration::from_secs(1)).await;
+                time::sleep(RETRY_ACCEPT).await;
             }
         }
+    }
+}
+
+/// After which another connection is tried, when one could not be accepted.
+const RETRY_ACCEPT: Duration = Duration::from_millis(100);
+
+/// What the log is told of connections that cannot be accepted, once a second.
+#[derive(Debug, Default)]
+struct Complaint {
+    last: Option<Instant>,
+    unsaid: u64,
+}
+
+impl Complaint {
+    fn make(&mut self, error: &io::Error) {
+        self.unsaid += 1;
+        if self.last.is_some_and(|last| last.elapsed() < Duration::from_secs(1)) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        let failures = std::mem::take(&mut self.unsaid);
+        tracing::error!(
+            %error,
+            failures,
+            "no connection can be accepted; raise the limit of open files (ulimit -n, LimitNOFILE)"
+        );
     }
 }
 

@@ -13,7 +13,8 @@ use crate::{
         error::{Error, ErrorKind},
         request::{Parsed, Request},
     },
-    server::{request_log::Log, state::Shared},
+    server::{error::ApiError, request_log::Log, state::Shared},
+    telemetry::field,
     translate::{self, Options, context::Context, quirks::needs_responses, remedy::Learnt, report::Report},
 };
 
@@ -43,14 +44,14 @@ pub(super) async fn prepare(
     headers: &HeaderMap,
     body: Bytes,
     course: Course,
-) -> Result<Prepared, Error> {
+) -> Result<Prepared, ApiError> {
     let session = session(headers);
     if body.len() <= LARGE_BYTES {
-        return translate(shared, log, session, &body, &course);
+        return translate(shared, log, session, &body, &course).map_err(ApiError::from);
     }
     let (shared, log) = (Arc::clone(shared), log.clone());
     let task = tokio::task::spawn_blocking(move || translate(&shared, &log, session, &body, &course));
-    task.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Api, "internal error of the gateway")))
+    task.await.map_err(ApiError::crashed)?.map_err(ApiError::from)
 }
 
 fn translate(
@@ -102,11 +103,24 @@ fn refuse_losses(on_lossy: OnLossy, upstream: &str, report: &Report) -> Result<(
 /// Reads a request, and notes whose it is.
 pub(in super::super) fn parse(shared: &Shared, log: &Log, body: &[u8]) -> Result<Parsed, Error> {
     let parsed = Request::parse(body)?;
+    note_mended(log, parsed.repaired_surrogates);
     log.note(|notes| {
         notes.model_requested = Some(parsed.request.model.clone());
         notes.upstream_name = Some(shared.config.upstream.name.clone());
     });
     Ok(parsed)
+}
+
+/// Half a surrogate pair comes from a bug in the client, of which its user should hear, but not with every request.
+fn note_mended(log: &Log, mended: usize) {
+    let counter = &log.metrics().surrogates_mended;
+    if mended > 0 && counter.get() == 0 {
+        tracing::warn!(
+            { field::REQUEST_ID } = log.id(),
+            "a client sends texts with half a surrogate pair; they become U+FFFD (this is said once)"
+        );
+    }
+    counter.add(u64::try_from(mended).unwrap_or(u64::MAX));
 }
 
 /// What the translation needs to know beside the request, and what of it was learnt.
