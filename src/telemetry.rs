@@ -1,20 +1,24 @@
 //! Telemetry: the subscriber that writes log lines to stderr, and the names of their fields.
 
-mod writer;
-
 use std::{
+    fs::File,
     io::{self, IsTerminal as _},
     sync::Arc,
 };
 
 use tracing::{Subscriber, subscriber};
-use tracing_subscriber::{EnvFilter, fmt, fmt::MakeWriter};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, Registry, fmt, fmt::MakeWriter, layer::SubscriberExt as _, registry::LookupSpan,
+};
 
-pub use self::writer::Flush;
+pub use self::{failures::Failures, writer::Flush};
 use crate::{
     config::log::{Format, Log},
     metrics::Metrics,
 };
+
+mod failures;
+mod writer;
 
 /// Starts writing log lines to stderr, for the rest of the process. Lines that stderr does not take in time are
 /// dropped and counted; what is returned waits, when it is dropped, until those that are left are written.
@@ -45,6 +49,19 @@ fn dropped_in_json(count: u64) -> String {
     )
 }
 
+/// Starts writing log lines to a file, for the rest of the process; what is returned knows whether they tell of
+/// failures.
+///
+/// # Errors
+/// Those of [`init`].
+pub fn init_file(log: &Log, file: File) -> Result<Failures, Error> {
+    let failures = Failures::default();
+    let lines = subscriber(log, false, Arc::new(file))?;
+    let watched = lines.with(failures.watch().with_filter(tracing::level_filters::LevelFilter::INFO));
+    subscriber::set_global_default(watched).map_err(|_| Error::StartedTwice)?;
+    Ok(failures)
+}
+
 /// Why no log lines can be written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -59,21 +76,25 @@ pub enum Error {
     Filter(#[source] tracing_subscriber::filter::ParseError),
 }
 
-fn subscriber<W>(log: &Log, colours: bool, writer: W) -> Result<Box<dyn Subscriber + Send + Sync>, Error>
+fn subscriber<W>(
+    log: &Log,
+    colours: bool,
+    writer: W,
+) -> Result<impl Subscriber + Send + Sync + for<'s> LookupSpan<'s> + use<W>, Error>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = EnvFilter::try_new(&log.filter).map_err(Error::Filter)?;
-    let lines = fmt()
-        .with_env_filter(filter)
+    let lines = fmt::layer()
         .with_writer(writer)
         .with_ansi(colours)
         // A log line that cannot be written is lost; talking about it on stderr would fail the same way.
         .log_internal_errors(false);
-    Ok(match log.format {
-        Format::Text => Box::new(lines.finish()),
-        Format::Json => Box::new(lines.json().flatten_event(true).with_span_list(false).finish()),
-    })
+    let lines = match log.format {
+        Format::Text => lines.boxed(),
+        Format::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+    };
+    Ok(Registry::default().with(lines.with_filter(filter)))
 }
 
 /// Names of log fields, one spelling for everybody. Values are fields, never part of the message.

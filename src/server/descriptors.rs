@@ -3,16 +3,23 @@
 /// Raises the soft limit of open files to the hard one, and warns if even that is too low for `max_connections`.
 #[cfg(unix)]
 pub(super) fn raise_limit(max_connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
     let needed = u64::try_from(max_connections).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(SPARE);
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let hard = maximum.unwrap_or(u64::MAX);
     // Some containers have a hard limit of a thousand million, which nobody needs.
-    match rlimit::increase_nofile_limit(needed.max(ENOUGH)) {
-        Ok(limit) if limit >= needed => {}
-        Ok(limit) => tracing::warn!(
+    let wanted = hard.min(needed.max(ENOUGH));
+    let mut limit = current.unwrap_or(u64::MAX);
+    if limit < wanted && setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }).is_ok() {
+        limit = wanted;
+    }
+    if limit < needed {
+        tracing::warn!(
             limit,
             needed,
             "the limit of open files is too low for limits.max_connections; raise it (ulimit -Hn, LimitNOFILE)"
-        ),
-        Err(error) => tracing::debug!(%error, "the limit of open files cannot be read"),
+        );
     }
 }
 

@@ -28,6 +28,7 @@ mod convert;
 mod convert_stream;
 mod help;
 mod models;
+mod run;
 mod serve_start;
 
 // Does reasoning come back to the upstream that thought it?
