@@ -8,7 +8,7 @@ mod auth;
 mod client_io;
 mod content_encoding;
 pub mod demo;
-mod descriptors;
+pub mod descriptors;
 mod error;
 mod event_body;
 #[cfg(debug_assertions)]

@@ -211,7 +211,7 @@ mod engine {
     use crate::{
         secret::{ExposeSecret as _, SecretString},
         server::{
-            self, demo,
+            self, demo, descriptors,
             reload::Reloads,
             shutdown::{self, Shutdown},
         },
@@ -244,6 +244,7 @@ mod engine {
         reloads: Reloads,
         metrics: Arc<Metrics>,
     ) -> Result<Exit> {
+        descriptors::raise_limit(config.limits.max_connections);
         // The configuration was checked, so what is wrong now is wrong with the upstream's part of it.
         let ended = server::run(config, listener, shutdown, Some(reloads), metrics).await;
         let summary = ended.map_err(|error| Failure::from_lines(Exit::Config, &error.to_string()))?;

@@ -16,11 +16,11 @@ use super::{
     layers::{Origin, Setting},
     paths,
 };
-use crate::secret;
+use crate::{models::counting::Multiplier, secret};
 
 mod values;
 
-pub(super) use values::{Integer, Quantity, SecretText, TargetValue};
+pub(super) use values::{Decimal, Integer, MULTIPLIER, Quantity, SecretText, TargetValue};
 
 /// Every key of the file, in the order of `config.example.toml`. Below `upstream.headers` and `models.map` the
 /// user chooses the names.
@@ -46,6 +46,8 @@ pub(super) const KEYS: &[&str] = &[
     "upstream.content_filter",
     "upstream.max_output_tokens",
     "upstream.context_window",
+    "upstream.count_tokens",
+    "upstream.count_multiplier",
     "upstream.headers",
     "upstream.quirks.max_tokens_field",
     "upstream.quirks.system_mode",
@@ -80,6 +82,7 @@ pub(super) const KEYS: &[&str] = &[
     "upstream.quirks.think_opened",
     "upstream.quirks.citations",
     "upstream.quirks.lenient_eof",
+    "upstream.quirks.token_counting",
     "models.haiku",
     "models.sonnet",
     "models.opus",
@@ -89,6 +92,7 @@ pub(super) const KEYS: &[&str] = &[
     "models.map.*.display_name",
     "models.map.*.max_input_tokens",
     "models.map.*.max_output_tokens",
+    "models.map.*.count_multiplier",
     "limits.connect_timeout",
     "limits.first_byte_timeout",
     "limits.stream_idle_timeout",
@@ -269,6 +273,8 @@ pub(super) struct UpstreamTable {
     pub(super) content_filter: Option<Spanned<String>>,
     pub(super) max_output_tokens: Option<Spanned<Integer>>,
     pub(super) context_window: Option<Spanned<Integer>>,
+    pub(super) count_tokens: Option<Spanned<String>>,
+    pub(super) count_multiplier: Option<Spanned<Decimal>>,
     pub(super) headers: BTreeMap<Spanned<String>, SecretText>,
     pub(super) quirks: QuirksTable,
 }
@@ -310,6 +316,7 @@ pub(super) struct QuirksTable {
     pub(super) think_opened: Option<Spanned<bool>>,
     pub(super) citations: Option<Spanned<bool>>,
     pub(super) lenient_eof: Option<Spanned<bool>>,
+    pub(super) token_counting: Option<Spanned<String>>,
 }
 
 /// `[models]`.
@@ -331,6 +338,7 @@ pub(super) struct TargetTable {
     pub(super) display_name: Option<String>,
     pub(super) max_input_tokens: Option<u64>,
     pub(super) max_output_tokens: Option<u64>,
+    pub(super) count_multiplier: Option<Multiplier>,
 }
 
 /// `[limits]`.

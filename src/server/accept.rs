@@ -27,7 +27,6 @@ use tower::ServiceExt as _;
 use super::{
     Summary,
     client_io::{Busy, ClientIo, Patience, Requests},
-    descriptors,
     reload::Current,
     request_log::Peer,
     router,
@@ -41,7 +40,6 @@ pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, mut shut
     let max_connections = current.snapshot().shared.config.limits.max_connections;
     let places = Arc::new(Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let metrics = Arc::clone(&current.snapshot().shared.metrics);
-    descriptors::raise_limit(max_connections);
     let mut complaint = Complaint::default();
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();

@@ -1,8 +1,9 @@
 //! File descriptors: each connection needs one, and one more to the upstream.
 
 /// Raises the soft limit of open files to the hard one, and warns if even that is too low for `max_connections`.
+/// Programs that are started later inherit it, so this is for processes that only serve.
 #[cfg(unix)]
-pub(super) fn raise_limit(max_connections: usize) {
+pub fn raise_limit(max_connections: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let needed = u64::try_from(max_connections).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(SPARE);
@@ -23,8 +24,9 @@ pub(super) fn raise_limit(max_connections: usize) {
     }
 }
 
+/// Does nothing: this system has no such limit.
 #[cfg(not(unix))]
-pub(super) fn raise_limit(_: usize) {}
+pub fn raise_limit(_: usize) {}
 
 /// For everything that is no connection.
 #[cfg(unix)]

@@ -90,3 +90,6 @@ mod properties;
 
 // How near the ways to count tokens come to the truth.
 mod token_errors;
+
+// What is fuzzed, on seeded inputs.
+mod fuzz;
