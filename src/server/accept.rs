@@ -10,9 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::body::Body;
+use axum::{body::Body, response::IntoResponse as _};
 use bytes::Bytes;
-use http::{Request, Response};
+use futures_util::FutureExt as _;
+use http::{HeaderValue, Request, Response, header};
 use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{rt::TokioIo, rt::TokioTimer, server::graceful::GracefulShutdown};
@@ -27,13 +28,15 @@ use tower::ServiceExt as _;
 use super::{
     Summary,
     client_io::{Busy, ClientIo, Patience, Requests},
+    error::{self, ApiError},
+    limits,
     reload::Current,
     request_log::Peer,
     router,
     shutdown::{Shutdown, Signal},
     state::Shared,
 };
-use crate::{config::limits::Limits, metrics::Metrics};
+use crate::{config::limits::Limits, metrics::Metrics, secret};
 
 /// Accepts until told to stop, then drains.
 pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, mut shutdown: Shutdown) -> Summary {
@@ -164,14 +167,26 @@ fn answer(
     busy: Busy,
 ) -> impl Future<Output = Result<Response<Served>, Infallible>> + use<> {
     // From here to its end the request knows no other configuration.
-    let router = current.snapshot().router.clone();
+    let snapshot = current.snapshot();
+    let router = snapshot.router.clone();
+    let too_long = limits::head_too_long(&request, snapshot.shared.config.limits.max_header_size);
     let mut request = request.map(Body::new);
     router::normalise(&mut request);
     request.extensions_mut().insert(Peer(peer));
     async move {
-        let response = router.oneshot(request).await?;
+        let response = match too_long {
+            Some(error) => refuse(error),
+            None => router.oneshot(request).await?,
+        };
         Ok(response.map(|body| Served { body, _busy: busy }))
     }
+}
+
+/// The answer to a request that does not come as far as the routes.
+fn refuse(error: ApiError) -> Response<Body> {
+    let mut response = error::finish(error.into_response(), &secret::request_id());
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// An answer's body; the connection is busy as long as it lives.
@@ -212,14 +227,16 @@ async fn drain(
 ) -> Summary {
     let begun = Instant::now();
     let grace = shared.config.limits.shutdown_grace;
-    tracing::info!(
-        connections = connections.len(),
-        grace_s = grace.as_secs(),
-        "stopping; running requests may finish"
-    );
     let orderly = async {
         let mut closed = std::pin::pin!(graceful.shutdown());
-        if time::timeout(grace, closed.as_mut()).await.is_ok() {
+        // The first poll tells the connections, so that the log says what is true.
+        let none_runs = closed.as_mut().now_or_never().is_some();
+        tracing::info!(
+            connections = connections.len(),
+            grace_s = grace.as_secs(),
+            "stopping; running requests may finish"
+        );
+        if none_runs || time::timeout(grace, closed.as_mut()).await.is_ok() {
             return 0;
         }
         while connections.try_join_next().is_some() {}

@@ -12,7 +12,7 @@ use std::{
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, header};
+use http::{HeaderMap, Request, header};
 use http_body_util::BodyExt as _;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -90,6 +90,18 @@ impl Drop for Queued<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// The failure of a request whose head is too long. hyper looks only when its buffer is full, which may hold twice as
+/// much.
+pub(crate) fn head_too_long(request: &Request<impl Sized>, max_bytes: usize) -> Option<ApiError> {
+    let lines = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let uri = request.uri();
+    let target = uri.path().len() + uri.query().map_or(0, str::len);
+    (target + lines.sum::<usize>() > max_bytes).then(|| {
+        let message = format!("the request's head is longer than {max_bytes} bytes (limits.max_header_size)");
+        Error::invalid_request(message).with_status(431).into()
+    })
 }
 
 /// The request's content type must be JSON. A missing one is refused too: web pages can send that without

@@ -49,6 +49,9 @@ mod serve_messages;
 // `serve`: streams, event by event, through every fault of the upstream and the client's patience.
 mod serve_stream;
 
+// `serve`: every row of the fault table, with a test or in the list of those that come later.
+mod faults;
+
 // `serve`: failures of the upstream, as the client is told of them, and what is tried again.
 mod serve_errors;
 
