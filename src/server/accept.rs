@@ -27,11 +27,11 @@ use tower::ServiceExt as _;
 
 use super::{
     Summary,
+    client_address::ClientAddress,
     client_io::{Busy, ClientIo, Patience, Requests},
     error::{self, ApiError},
     limits,
     reload::Current,
-    request_log::Peer,
     router,
     shutdown::{Shutdown, Signal},
     state::Shared,
@@ -172,7 +172,9 @@ fn answer(
     let too_long = limits::head_too_long(&request, snapshot.shared.config.limits.max_header_size);
     let mut request = request.map(Body::new);
     router::normalise(&mut request);
-    request.extensions_mut().insert(Peer(peer));
+    let trusted = &snapshot.shared.config.server.trusted_proxies;
+    let address = ClientAddress::of(peer, request.headers(), trusted);
+    request.extensions_mut().insert(address);
     async move {
         let response = match too_long {
             Some(error) => refuse(error),

@@ -131,9 +131,7 @@ pub(crate) async fn read_body(
     log: &Log,
 ) -> Result<Buffered, ApiError> {
     let encoding = ContentEncoding::of(headers)?;
-    let announced =
-        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let announced = announced.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    let announced = announced_length(headers).map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced.is_some_and(|length| length > limits.max_request_size) {
         return Err(too_large(limits, log));
     }
@@ -175,6 +173,11 @@ fn check_depth(body: &[u8], limits: &Limits) -> Result<(), ApiError> {
             .map_err(|error| Error::invalid_request(format!("{error} (limits.max_json_depth)")))?;
     }
     Ok(())
+}
+
+/// How long the body will be, by its header.
+pub(crate) fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Reserved on a client's word; more only for bytes that came.

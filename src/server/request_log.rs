@@ -6,7 +6,6 @@
 use std::{
     any::Any,
     io,
-    net::SocketAddr,
     panic::{self, AssertUnwindSafe},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -24,7 +23,11 @@ use bytes::Bytes;
 use http::{Method, header};
 use http_body::{Body as _, Frame, SizeHint};
 
-use super::error::{self, ApiError};
+use super::{
+    client_address::ClientAddress,
+    clients::{Admitted, Client},
+    error::{self, ApiError},
+};
 use crate::{
     metrics::{Counter, Ends, Metrics},
     protocol::anthropic::{response::Usage, stream::Event},
@@ -82,7 +85,7 @@ impl End {
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
     id: Arc<str>,
-    peer: Option<SocketAddr>,
+    client: Option<ClientAddress>,
     started: Instant,
     metrics: Arc<Metrics>,
     notes: Arc<Mutex<Notes>>,
@@ -92,6 +95,10 @@ pub(crate) struct Log {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Notes {
     pub(crate) client_id: Option<String>,
+    /// What the client may do.
+    pub(crate) client: Option<Arc<Client>>,
+    /// The client's place, and what it will be charged for.
+    pub(crate) admitted: Option<Arc<Admitted>>,
     pub(crate) model_requested: Option<String>,
     pub(crate) model_upstream: Option<String>,
     pub(crate) upstream_name: Option<String>,
@@ -120,10 +127,10 @@ impl Notes {
 }
 
 impl Log {
-    fn new(peer: Option<SocketAddr>, metrics: Arc<Metrics>) -> Self {
+    fn new(client: Option<ClientAddress>, metrics: Arc<Metrics>) -> Self {
         Self {
             id: secret::request_id().into(),
-            peer,
+            client,
             started: Instant::now(),
             metrics,
             notes: Arc::default(),
@@ -138,6 +145,11 @@ impl Log {
     /// The request's id.
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Where the request came from.
+    pub(crate) fn client_address(&self) -> Option<ClientAddress> {
+        self.client
     }
 
     /// Where what happens is counted.
@@ -156,7 +168,7 @@ impl Log {
         self.note(|notes| client_id.clone_from(&notes.client_id));
         tracing::warn!(
             { field::SECURITY_EVENT } = event,
-            { field::CLIENT_ADDRESS } = self.peer.map(tracing::field::display),
+            { field::CLIENT_ADDRESS } = self.client.map(tracing::field::display),
             { field::CLIENT_ID } = client_id.as_deref(),
             { field::REQUEST_ID } = self.id(),
             reason,
@@ -173,13 +185,10 @@ impl Log {
     }
 }
 
-/// The address of the client, put into the request by the accept loop.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
-
 /// Gives each request its id, each answer its envelope, and the log its line.
 pub(crate) async fn layer(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
-    let log = Log::new(request.extensions().get::<Peer>().map(|peer| peer.0), metrics);
+    // The accept loop has put the address there.
+    let log = Log::new(request.extensions().get::<ClientAddress>().copied(), metrics);
     let line = Line::new(&request, log.clone());
     request.extensions_mut().insert(log.clone());
     let response = next.run(request).await;
@@ -202,6 +211,8 @@ struct Line {
     route: Option<String>,
     /// The answer was handed over to its end.
     delivered: bool,
+    /// Bytes of the answer that were handed over.
+    answer_bytes: u64,
 }
 
 impl Line {
@@ -212,6 +223,7 @@ impl Line {
             method: request.method().clone(),
             route: extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned()),
             delivered: false,
+            answer_bytes: 0,
         }
     }
 
@@ -243,7 +255,7 @@ macro_rules! write_line {
             tracing::Level::$level,
             { field::REQUEST_ID } = &*line.log.id,
             { field::CLIENT_ID } = notes.client_id.as_deref(),
-            { field::CLIENT_ADDRESS } = line.log.peer.map(tracing::field::display),
+            { field::CLIENT_ADDRESS } = line.log.client.map(tracing::field::display),
             method = line.method.as_str(),
             { field::ROUTE } = line.route.as_deref().unwrap_or("unknown"),
             { field::MODEL_REQUESTED } = notes.model_requested.as_deref(),
@@ -268,6 +280,10 @@ macro_rules! write_line {
 impl Drop for Line {
     fn drop(&mut self) {
         let notes = std::mem::take(&mut *self.log.notes.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(admitted) = &notes.admitted {
+            let asked = notes.model_upstream.is_some();
+            admitted.settle(notes.usage.as_ref(), asked, self.answer_bytes);
+        }
         let end = notes.end.unwrap_or(if self.delivered { End::Complete } else { End::ClientClosed });
         self.count(&notes, end);
         if self.is_routine() {
@@ -332,6 +348,10 @@ impl http_body::Body for Logged {
         }));
         match polled {
             Ok((is_end, polled)) => {
+                if let Poll::Ready(Some(Ok(frame))) = &polled {
+                    let bytes = frame.data_ref().map_or(0, Bytes::len);
+                    self.line.answer_bytes += u64::try_from(bytes).unwrap_or(0);
+                }
                 self.line.delivered |= is_end || matches!(polled, Poll::Ready(None));
                 polled
             }

@@ -15,6 +15,7 @@ use std::{
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use super::{
+    clients::{Clients, strangers::Strangers},
     lessons::Lessons,
     limits::{Room, Slots},
 };
@@ -40,6 +41,10 @@ pub(crate) struct Shared {
     pub(crate) health: Arc<Health>,
     /// What was learnt of its models.
     pub(crate) lessons: Arc<Lessons>,
+    /// Who has a key, and what they have used.
+    pub(crate) clients: Clients,
+    /// Who has none and tries.
+    pub(crate) strangers: Arc<Strangers>,
     /// What happened so far.
     pub(crate) metrics: Arc<Metrics>,
     /// When serving began.
@@ -60,6 +65,8 @@ impl Shared {
             room: Arc::new(Room::new(config.limits.max_buffered_bytes)),
             health: Arc::default(),
             lessons: Arc::default(),
+            clients: Clients::new(&config.server.client_keys),
+            strangers: Arc::default(),
             metrics,
             started: Instant::now(),
             stopping: Arc::default(),
