@@ -49,6 +49,12 @@ mod serve_messages;
 // `serve`: streams, event by event, through every fault of the upstream and the client's patience.
 mod serve_stream;
 
+// `serve` before upstreams that speak Responses: when they are asked there, what comes back, what may break.
+mod serve_responses;
+
+// `serve` before upstreams that speak Messages: bytes pass, and what was promised holds all the same.
+mod serve_native;
+
 // `serve`: every row of the fault table, with a test or in the list of those that come later.
 mod faults;
 

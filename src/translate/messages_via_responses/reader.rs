@@ -84,7 +84,9 @@ impl Reader {
                 self.faults.fail_by_body(data.as_bytes(), deltas);
             }
             None => {}
-            Some(status @ ("completed" | "incomplete" | "failed" | "cancelled")) => {
+            Some("error") => self.faults.fail_by_body(data.as_bytes(), deltas),
+            Some(status @ ("completed" | "incomplete" | "failed" | "cancelled" | "done")) => {
+                let status = if status == "done" { "completed" } else { status };
                 let mut response = event.response.unwrap_or_default();
                 // vLLM says `response.completed` of what is incomplete.
                 let inner = response.status.take();
@@ -94,7 +96,7 @@ impl Reader {
             Some(kind) => {
                 self.output.event(kind, event, deltas);
                 if self.output.is_overfull() {
-                    let what = "an item of the answer never ends and too much came after its beginning";
+                    let what = "the answer has too many items, or one never ends and too much came after it";
                     self.faults.fail(what, deltas);
                 }
             }
