@@ -10,8 +10,11 @@ mod client_io;
 mod clients;
 mod content_encoding;
 pub mod demo;
+pub mod descriptors;
 mod error;
 mod event_body;
+#[cfg(debug_assertions)]
+mod fail_point;
 mod lessons;
 mod limits;
 mod notify;
@@ -67,7 +70,7 @@ pub enum Error {
 pub fn check(config: &Config) -> Result<(), Error> {
     config.server.tls.as_ref().map(tls::Acceptor::new).transpose()?;
     if config.upstream.ca_file.is_some() {
-        upstream::Upstream::new(&config.upstream, &config.limits)?;
+        upstream::Upstream::new(&config.upstream, &config.limits, Arc::default())?;
     }
     Ok(())
 }

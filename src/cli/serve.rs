@@ -132,7 +132,9 @@ async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let mut config = loaded.config;
     config.log.no_color |= global.color == Color::Never;
     let (listener, address) = bind(&config.server).await?;
-    telemetry::init(&config.log).wrap_err_with(|| Failure::new(Exit::Internal, "cannot start logging"))?;
+    let metrics = Arc::new(Metrics::default());
+    let logging = telemetry::init(&config.log, Arc::clone(&metrics));
+    let _flush = logging.wrap_err_with(|| Failure::new(Exit::Internal, "cannot start logging"))?;
 
     engine::check(&config)?;
 
@@ -148,7 +150,7 @@ async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let reloads = engine::on_hangup(sources, made_key.as_ref())?;
     lines.start(&config, address, args.demo);
     lines.clients(&config, address, made_key.as_ref());
-    engine::serve(config, listener, shutdown, reloads, Arc::new(Metrics::default())).await
+    engine::serve(config, listener, shutdown, reloads, metrics).await
 }
 
 fn sources(args: &Args, global: &GlobalArgs, demo: Option<Url>) -> Sources {
@@ -240,7 +242,7 @@ mod engine {
     use crate::{
         secret::{ExposeSecret as _, SecretString},
         server::{
-            self, demo,
+            self, demo, descriptors,
             reload::Reloads,
             shutdown::{self, Shutdown, Signal},
         },
@@ -278,6 +280,7 @@ mod engine {
         reloads: Reloads,
         metrics: Arc<Metrics>,
     ) -> Result<Exit> {
+        descriptors::raise_limit(config.limits.max_connections);
         // The configuration was checked, so what is wrong now is wrong with the upstream's part of it.
         let ended = server::run(config, listener, shutdown, Some(reloads), metrics).await;
         let summary = ended.map_err(|error| Failure::from_lines(Exit::Config, &error.to_string()))?;

@@ -25,7 +25,7 @@ impl Clients {
         let base_url = settings.base_url.clone();
         let roots = settings.ca_file.as_deref().map_or(Ok(Vec::new()), roots)?;
         let pooled = builder(&base_url, limits.connect_timeout, &roots)
-            .pool_idle_timeout(pool_idle_timeout(&base_url))
+            .pool_idle_timeout(limits.pool_idle_timeout.unwrap_or_else(|| pool_idle_timeout(&base_url)))
             .build()
             .map_err(|error| Error::setup(&error))?;
         let connect_timeout = limits.connect_timeout;

@@ -99,7 +99,7 @@ impl fmt::Display for Unreachable {
             }
             Self::Tls(reason) => write!(
                 f,
-                "TLS failed ({reason}); check that the base URL names a TLS port and that this machine trusts the certificate's issuer, or name the issuer's certificate in upstream.ca_file"
+                "TLS failed ({reason}); check that the base URL names a TLS port and that this machine trusts the certificate's issuer (upstream.ca_file names further ones, SSL_CERT_FILE others)"
             ),
             Self::Other(reason) => write!(f, "{reason}; check the base URL and the network"),
         }

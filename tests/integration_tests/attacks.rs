@@ -175,7 +175,8 @@ fn smuggled_requests_reach_nobody() {
     for probe in &probes {
         let mut connection = Connection::open(gateway.server.base_url());
         connection.write(probe.as_bytes());
-        let text = connection.until_closed();
+        connection.end_writing();
+        let text = String::from_utf8_lossy(&connection.read_to_close()).into_owned();
         // Whatever became of the first request, there is no second.
         assert!(text.matches("HTTP/1.1 ").count() <= 1, "{probe}\n{text}");
         assert!(!text.starts_with("HTTP/1.1 200"), "{probe}\n{text}");

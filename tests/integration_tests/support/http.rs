@@ -4,8 +4,8 @@ use super::LIVENESS;
 use super::sse::{Event, EventReader};
 use super::wire::{Framing, Head, Headers};
 use serde_json::Value;
-use std::io::{self, BufReader, Write};
-use std::net::TcpStream;
+use std::io::{self, BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream};
 
 /// A request to be sent.
 #[derive(Debug, Clone)]
@@ -114,13 +114,18 @@ impl Connection {
         drop(self.stream.write_all(bytes));
     }
 
-    /// Ends the sending, and returns all that the server has to say until it closes.
-    pub fn until_closed(mut self) -> String {
-        drop(self.stream.shutdown(std::net::Shutdown::Write));
-        let mut bytes = Vec::new();
-        // A reset after the answer is a way to close, too.
-        drop(io::Read::read_to_end(&mut self.reader, &mut bytes));
-        String::from_utf8_lossy(&bytes).into_owned()
+    /// Closes this side's half: a FIN, after which answers could still be read.
+    pub fn end_writing(&self) {
+        self.stream.shutdown(Shutdown::Write).expect("a connection that is open");
+    }
+
+    /// Everything until the server closes.
+    pub fn read_to_close(mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        if let Err(error) = self.reader.read_to_end(&mut all) {
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}");
+        }
+        all
     }
 
     /// Waits for the head of an answer; `bodiless` for the answer to HEAD.
