@@ -25,12 +25,19 @@ pub(crate) struct Reader {
     output: Output,
     /// Estimated input tokens, for upstreams that do not count them.
     input_estimate: u64,
+    /// The most tokens that were asked for, if that is known.
+    max_tokens: Option<u64>,
 }
 
 impl Reader {
     pub(crate) fn new(context: &Context) -> Self {
         let output = Output::new(context.citations);
-        Self { faults: Faults::new(context), output, input_estimate: context.input_estimate }
+        Self {
+            faults: Faults::new(context),
+            output,
+            input_estimate: context.input_estimate,
+            max_tokens: context.sent.max_tokens,
+        }
     }
 
     /// Reads one event of a stream.
@@ -68,7 +75,8 @@ impl Reader {
             }
             None => "completed".to_owned(),
         };
-        with_whole_calls(&mut response, status == "incomplete", deltas);
+        let is_cut = status == "incomplete" || self.is_exhausted(&response);
+        with_whole_calls(&mut response, is_cut, deltas);
         self.end(response, &status, deltas);
     }
 
@@ -115,6 +123,7 @@ impl Reader {
             deltas.push(Delta::lost(format!("/input_transformations/{number}"), Kind::Ignored, reason));
         }
         let finish = match status {
+            "completed" if self.is_exhausted(&response) => Finish::Exhausted,
             "completed" => Finish::Normal,
             "incomplete" => incomplete(&mut response),
             "failed" => match response.error.take() {
@@ -128,6 +137,12 @@ impl Reader {
         };
         self.output.conclude(mem::take(&mut response.output), deltas);
         deltas.extend([Delta::Finish(finish), Delta::Done]);
+    }
+
+    /// Whether all tokens that were asked for are used up: llama.cpp calls such an answer completed.
+    fn is_exhausted(&self, response: &Response) -> bool {
+        let used = response.usage.as_ref().and_then(|usage| usage.output_tokens);
+        self.max_tokens.zip(used).is_some_and(|(most, used)| used >= most)
     }
 
     fn failed(&mut self, error: &RawValue, deltas: &mut Vec<Delta>) {
