@@ -23,6 +23,11 @@ impl Place {
         self.0.trim_start_matches('/').replace('/', ".")
     }
 
+    /// The message that it is in: `/messages/3` of `/messages/3/content/1`.
+    pub(super) fn message(&self) -> Self {
+        Self(self.0.split('/').take(3).collect::<Vec<_>>().join("/"))
+    }
+
     pub(super) fn refuse(&self, message: impl std::fmt::Display) -> Error {
         Error::invalid_request(format!("{}: {message}", self.dotted()))
     }

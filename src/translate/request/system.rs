@@ -12,15 +12,22 @@ const BILLING_HEADER: &str = "x-anthropic-billing-header:";
 
 impl Translation<'_> {
     /// The system prompt's texts, without Claude Code's billing header.
-    pub(super) fn system_texts(&mut self, system: Content) -> Result<Vec<Part>, Error> {
+    pub(super) fn system_texts(&mut self, mut system: Content) -> Result<Vec<Part>, Error> {
         let place = Place("/system".to_owned());
-        let header =
-            matches!(&system, Content::Blocks(blocks) if blocks.first().is_some_and(is_billing_header));
-        if header {
+        let (first, pointer) = match &mut system {
+            Content::Text(text) => (Some(text), "/system"),
+            Content::Blocks(blocks) => (blocks.first_mut().and_then(text_of), "/system/0"),
+        };
+        let mut skipped = 0;
+        if let Some(text) = first.filter(|text| text.starts_with(BILLING_HEADER)) {
             let reason = "a billing header, which differs every time and would spoil every prefix cache";
-            self.report.add("/system/0", Kind::Ignored, reason);
+            self.report.add(pointer, Kind::Ignored, reason);
+            // Only the header's own line: what stands below it is for the model.
+            let below = text.split_once('\n').map_or("", |(_, below)| below);
+            *text = below.trim_start_matches(['\r', '\n']).to_owned();
+            skipped = usize::from(text.trim().is_empty());
         }
-        let parts = self.parts_after(usize::from(header), system, &place)?;
+        let parts = self.parts_after(skipped, system, &place)?;
         only_texts(parts, &place)
     }
 
@@ -55,6 +62,9 @@ fn only_texts(parts: Vec<Part>, place: &Place) -> Result<Vec<Part>, Error> {
     Ok(parts)
 }
 
-fn is_billing_header(block: &Block) -> bool {
-    matches!(&block.kind, BlockKind::Text { text, .. } if text.starts_with(BILLING_HEADER))
+fn text_of(block: &mut Block) -> Option<&mut String> {
+    match &mut block.kind {
+        BlockKind::Text { text, .. } => Some(text),
+        _ => None,
+    }
 }
