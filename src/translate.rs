@@ -60,6 +60,8 @@ pub struct Options {
     pub model: String,
     /// The most tokens that model answers with, if known; larger wishes are clamped.
     pub max_output_tokens: Option<u64>,
+    /// The tokens that fit into that model's context, if known.
+    pub context_window: Option<u64>,
     /// Who looks for stop sequences.
     pub stop_sequences: StopSequences,
     /// The conversation's id, if the client names one. It steers prompt caching and is never sent as it is.
@@ -85,6 +87,7 @@ impl Options {
             upstream: upstream.into(),
             model: model.into(),
             max_output_tokens: None,
+            context_window: None,
             stop_sequences: StopSequences::Answer,
             session: None,
             dialect: Dialect::Chat,
@@ -93,6 +96,11 @@ impl Options {
             no_sampling: false,
             no_summary: false,
         }
+    }
+
+    /// Whether stop sequences are looked for in the answer, because the upstream would stop without saying at which.
+    pub fn scans_for_stop(&self) -> bool {
+        self.stop_sequences == StopSequences::Answer && !self.quirks.reports_stop
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Context {
     pub(crate) stop_sequences: Option<Vec<String>>,
     /// They are searched for in the answer, because the upstream was not asked to.
     pub(crate) scan_for_stop: bool,
+    /// The tokens that fit into the model's context, if known.
+    pub(crate) context_window: Option<u64>,
     /// A body that ends without any mark still counts as complete.
     pub(crate) lenient_eof: bool,
     /// Estimated input tokens, for `message_start` and for upstreams that report no usage.

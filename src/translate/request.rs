@@ -146,6 +146,7 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
         think_tags: options.quirks.think_tags,
         think_opened: options.quirks.think_opened && !no_thinking,
         citations: options.quirks.citations,
+        context_window: options.context_window,
         lenient_eof: options.quirks.lenient_eof,
         input_estimate: tokens::estimate(&body),
     };
