@@ -101,7 +101,8 @@ async fn ask(
     prepared: &Prepared,
     course: &Course,
 ) -> Result<Answer, ApiError> {
-    let accept = if prepared.stream { Accept::Events } else { Accept::Json };
+    let accept =
+        if prepared.stream || prepared.context.scan_for_stop { Accept::Events } else { Accept::Json };
     let key = caller.upstream_key.as_ref();
     let endpoint = match prepared.context.dialect {
         Dialect::Chat => Endpoint::ChatCompletions,

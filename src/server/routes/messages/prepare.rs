@@ -69,6 +69,10 @@ fn translate(
     }
     let (options, learnt) = options(shared, log, &parsed.request.model, session, course);
     refuse_useless_tools(&parsed.request, &options)?;
+    if scans_for_stop(&parsed.request, &options) {
+        // A client that wants no stream gets none, but the upstream can be left at the first match.
+        parsed.request.stream = Some(true);
+    }
     let translated = translate::request(parsed, &options)?;
     let report = translated.report;
     for loss in report.entries() {
@@ -86,6 +90,12 @@ fn translate(
     let model = options.model;
     let (body, context) = (body.into(), translated.context);
     Ok(Prepared { model, stream, answer_locally, body, context, report, learnt })
+}
+
+/// Whether stop sequences are looked for in the answer, while it comes.
+fn scans_for_stop(request: &Request, options: &Options) -> bool {
+    let sequences = request.stop_sequences.as_deref().unwrap_or_default();
+    options.scans_for_stop() && sequences.iter().any(|sequence| !sequence.trim().is_empty())
 }
 
 /// `on_lossy = "refuse"`: what cannot be carried over whole is not sent.
@@ -122,6 +132,7 @@ pub(in super::super) fn options(
     let upstream = &shared.config.upstream;
     let mut options = Options {
         max_output_tokens: shared.max_output_tokens(&model),
+        context_window: shared.context_window(&model),
         session,
         ..Options::new(upstream.quirks.clone(), upstream.name.clone(), model)
     };
