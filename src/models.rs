@@ -277,7 +277,7 @@ fn literal_length(pattern: &str) -> usize {
 }
 
 /// `*` stands for any text, `?` for one character. Takes time in proportion to pattern × name at worst.
-fn glob_matches(pattern: &str, name: &str) -> bool {
+pub fn glob_matches(pattern: &str, name: &str) -> bool {
     let (mut pattern, mut name) = (pattern.chars(), name.chars());
     // Where to go on when the text after the last star does not fit: the star swallows one character more.
     let mut retry: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;

@@ -147,6 +147,7 @@ fn sources(args: &Args, global: &GlobalArgs, demo: Option<Url>) -> Sources {
         allow_unauthenticated: args.allow_unauthenticated,
         log_format: args.log_format.as_deref().and_then(Format::from_name),
         demo,
+        for_one_command: false,
     };
     Sources { flags, read_dot_env: true, ..global.sources() }
 }

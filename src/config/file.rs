@@ -20,7 +20,7 @@ use crate::{models::counting::Multiplier, secret};
 
 mod values;
 
-pub(super) use values::{Decimal, Integer, MULTIPLIER, Quantity, SecretText, TargetValue};
+pub(super) use values::{Decimal, Integer, MULTIPLIER, Moment, Quantity, SecretText, TargetValue};
 
 /// Every key of the file, in the order of `config.example.toml`. Below `upstream.headers` and `models.map` the
 /// user chooses the names.
@@ -29,12 +29,18 @@ pub(super) const KEYS: &[&str] = &[
     "server.port",
     "server.auth",
     "server.allowed_hosts",
+    "server.trusted_proxies",
     "server.on_lossy",
     "server.cors.enabled",
     "server.cors.allowed_origins",
     "server.client_keys.id",
     "server.client_keys.key",
     "server.client_keys.sha256",
+    "server.client_keys.expires",
+    "server.client_keys.models",
+    "server.client_keys.requests_per_minute",
+    "server.client_keys.tokens_per_minute",
+    "server.client_keys.max_concurrent",
     "upstream.name",
     "upstream.preset",
     "upstream.base_url",
@@ -231,6 +237,7 @@ pub(super) struct ServerTable {
     pub(super) port: Option<Spanned<Integer>>,
     pub(super) auth: Option<Spanned<String>>,
     pub(super) allowed_hosts: Option<Spanned<Vec<String>>>,
+    pub(super) trusted_proxies: Option<Spanned<Vec<String>>>,
     pub(super) on_lossy: Option<Spanned<String>>,
     pub(super) cors: CorsTable,
     pub(super) client_keys: Vec<Spanned<ClientKeyTable>>,
@@ -251,6 +258,11 @@ pub(super) struct ClientKeyTable {
     pub(super) id: Spanned<String>,
     pub(super) key: Option<Spanned<SecretText>>,
     pub(super) sha256: Option<Spanned<SecretText>>,
+    pub(super) expires: Option<Spanned<Moment>>,
+    pub(super) models: Option<Spanned<Vec<String>>>,
+    pub(super) requests_per_minute: Option<Spanned<Integer>>,
+    pub(super) tokens_per_minute: Option<Spanned<Integer>>,
+    pub(super) max_concurrent: Option<Spanned<Integer>>,
 }
 
 /// `[upstream]`.

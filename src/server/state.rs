@@ -14,7 +14,11 @@ use std::{
 
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
-use super::{lessons::Lessons, limits::Slots};
+use super::{
+    clients::{Clients, strangers::Strangers},
+    lessons::Lessons,
+    limits::Slots,
+};
 use crate::{
     config::Config,
     metrics::Metrics,
@@ -35,6 +39,10 @@ pub(crate) struct Shared {
     pub(crate) health: Arc<Health>,
     /// What was learnt of its models.
     pub(crate) lessons: Arc<Lessons>,
+    /// Who has a key, and what they have used.
+    pub(crate) clients: Clients,
+    /// Who has none and tries.
+    pub(crate) strangers: Arc<Strangers>,
     /// What happened so far.
     pub(crate) metrics: Arc<Metrics>,
     /// When serving began.
@@ -55,6 +63,8 @@ impl Shared {
             slots: Arc::new(Slots::new(config.limits.max_concurrent_requests)),
             health: Arc::default(),
             lessons: Arc::default(),
+            clients: Clients::new(&config.server.client_keys),
+            strangers: Arc::default(),
             metrics,
             started: Instant::now(),
             stopping: Arc::default(),

@@ -28,6 +28,7 @@ mod convert;
 mod convert_stream;
 mod help;
 mod models;
+mod run;
 mod serve_start;
 
 // Does reasoning come back to the upstream that thought it?
@@ -53,6 +54,9 @@ mod serve_errors;
 
 // `serve`: who may call, by key, by name, from which web page, on which port.
 mod serve_auth;
+
+// `serve`: what each client's key allows; `keys new`.
+mod serve_clients;
 
 // `serve`: how much is let in, of which kind, and how many at once.
 mod serve_limits;

@@ -19,6 +19,10 @@ pub(in crate::config) struct Integer(pub(in crate::config) String);
 #[derive(Debug)]
 pub(in crate::config) struct Quantity(pub(in crate::config) String);
 
+/// A moment: one of TOML's dates, or text. Kept as text until it is read.
+#[derive(Debug)]
+pub(in crate::config) struct Moment(pub(in crate::config) String);
+
 /// A number that may have digits behind the point, as text.
 #[derive(Debug)]
 pub(in crate::config) struct Decimal(pub(in crate::config) String);
@@ -39,6 +43,23 @@ impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let expecting = "a number, or text with a unit such as \"30s\" or \"32MiB\"";
         deserializer.deserialize_any(Scalar { text: true, fraction: false, expecting }).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Date(toml::value::Datetime),
+            Text(String),
+            Number(i64),
+        }
+        Ok(Self(match Written::deserialize(deserializer)? {
+            Written::Date(date) => date.to_string(),
+            Written::Text(text) => text,
+            Written::Number(number) => number.to_string(),
+        }))
     }
 }
 
@@ -68,6 +89,12 @@ impl<'de> Deserialize<'de> for SecretText {
 impl From<Integer> for String {
     fn from(number: Integer) -> Self {
         number.0
+    }
+}
+
+impl From<Moment> for String {
+    fn from(moment: Moment) -> Self {
+        moment.0
     }
 }
 

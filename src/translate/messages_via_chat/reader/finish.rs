@@ -20,9 +20,9 @@ pub(super) fn finish_of(said: &str, upstream: &str) -> Finish {
             failed(ErrorKind::Api, 502)
         }
         "insufficient_system_resource" => failed(ErrorKind::Overloaded, 529),
-        "content_filter" | "sensitive" | "safety" | "refusal" => Finish::Filter,
-        // Gemini's own words, which its OpenAI-compatible endpoint passes on.
-        "recitation" | "blocklist" | "prohibited_content" | "spii" => Finish::Filter,
+        // The latter half are Gemini's, whose OpenAI-compatible endpoint passes them on.
+        "content_filter" | "sensitive" | "refusal" | "safety" | "recitation" | "blocklist"
+        | "prohibited_content" | "spii" => Finish::Filter,
         "length" | "max_tokens" | "model_length" => Finish::Limit,
         // Servers say `stop` although tools were called, and `tool_calls` although none was.
         "" | "stop" | "eos" | "eos_token" | "end_turn" | "stop_sequence" | "tool_calls" | "tool_use"
