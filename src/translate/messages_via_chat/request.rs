@@ -9,7 +9,7 @@ use crate::translate::quirks::{
     CacheControl, MaxTokensField, Prefill, Quirks, ReasoningEcho, ReasoningRequest,
 };
 use crate::translate::request::{
-    Choice, Form, Format, Function, Markers, Part, Reasoning, ReasoningBack, Settings, Transcript,
+    Choice, FileUrls, Form, Format, Function, Markers, Part, Reasoning, ReasoningBack, Settings, Transcript,
 };
 
 pub(crate) use pieces::pieces;
@@ -31,7 +31,9 @@ pub(crate) fn form(quirks: &Quirks) -> Form {
             CacheControl::Pass => Markers::OnTexts,
             CacheControl::Drop => Markers::Nowhere,
         },
-        file_urls: quirks.file_urls,
+        file_urls: if quirks.file_urls { FileUrls::Taken } else { FileUrls::Refused },
+        top_k: quirks.top_k,
+        strict_tools: quirks.strict_tools,
         // Those that name the match, vLLM and SGLang, take any number.
         most_stop_sequences: if quirks.reports_stop { usize::MAX } else { MAX_STOP_SEQUENCES },
         reports_stop: quirks.reports_stop,

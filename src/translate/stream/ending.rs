@@ -31,7 +31,7 @@ struct Ending<'a> {
 fn stop_reason(ending: Ending<'_>) -> Result<StopReason, Error> {
     Ok(match ending.finish {
         Some(Finish::Failed(error)) => return Err(error.clone()),
-        Some(Finish::Filter) => StopReason::Refusal,
+        Some(Finish::Filter(_)) => StopReason::Refusal,
         _ if ending.refused => StopReason::Refusal,
         Some(Finish::Limit) if ending.window_full => StopReason::ModelContextWindowExceeded,
         Some(Finish::Limit) => StopReason::MaxTokens,
@@ -102,12 +102,15 @@ impl Stream {
 
     fn end(&mut self, reason: StopReason, events: &mut Vec<Event>) {
         self.ended = true;
-        let refusal = self.refusal.take();
+        let refusal = self.refusal.take().or_else(|| match &self.finish {
+            Some(Finish::Filter(explanation)) => explanation.clone(),
+            _ => None,
+        });
         events.push(Event::MessageDelta {
             stop_sequence: self.stop_sequence.take().filter(|_| reason == StopReason::StopSequence),
             stop_details: (reason == StopReason::Refusal).then(|| StopDetails::refusal(refusal)),
             stop_reason: Some(reason.clone()),
-            usage: Usage { service_tier: None, ..self.usage.clone() },
+            usage: Usage { service_tier: None, cache_creation: None, ..self.usage.clone() },
         });
         events.push(Event::MessageStop);
         self.stop_reason = Some(reason);
@@ -140,7 +143,7 @@ mod tests {
         assert_eq!(reason(Some(&Finish::Limit), true), StopReason::MaxTokens);
         let full = Ending { finish: Some(&Finish::Limit), window_full: true, ..Ending::default() };
         assert_eq!(stop_reason(full).unwrap(), StopReason::ModelContextWindowExceeded);
-        assert_eq!(reason(Some(&Finish::Filter), true), StopReason::Refusal);
+        assert_eq!(reason(Some(&Finish::Filter(None)), true), StopReason::Refusal);
         let refused = Ending { finish: Some(&Finish::Normal), refused: true, ..Ending::default() };
         assert_eq!(stop_reason(refused).unwrap(), StopReason::Refusal);
         let failed = Finish::Failed(Error::new(ErrorKind::Overloaded, "m"));

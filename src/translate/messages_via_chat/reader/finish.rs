@@ -22,7 +22,7 @@ pub(super) fn finish_of(said: &str, upstream: &str) -> Finish {
         "insufficient_system_resource" => failed(ErrorKind::Overloaded, 529),
         // The latter half are Gemini's, whose OpenAI-compatible endpoint passes them on.
         "content_filter" | "sensitive" | "refusal" | "safety" | "recitation" | "blocklist"
-        | "prohibited_content" | "spii" => Finish::Filter,
+        | "prohibited_content" | "spii" => Finish::Filter(None),
         "length" | "max_tokens" | "model_length" => Finish::Limit,
         // Servers say `stop` although tools were called, and `tool_calls` although none was.
         "" | "stop" | "eos" | "eos_token" | "end_turn" | "stop_sequence" | "tool_calls" | "tool_use"
@@ -46,7 +46,7 @@ mod tests {
         for word in
             ["content_filter", "SAFETY", "sensitive", "content_filter: PROHIBITED_CONTENT", "RECITATION"]
         {
-            assert!(matches!(finish_of(word, "u"), Finish::Filter), "{word}");
+            assert!(matches!(finish_of(word, "u"), Finish::Filter(None)), "{word}");
         }
         for (word, status) in [
             ("error", 502),
