@@ -407,9 +407,13 @@ impl Preset {
                 files: false,
                 ..generic
             },
-            Self::Vllm => {
-                Quirks { token_counting: TokenCounting::Tokenize, preset: self, ..Self::Sglang.quirks() }
-            }
+            // From 0.15 to spring 2026 it read no other member of earlier turns.
+            Self::Vllm => Quirks {
+                reasoning_echo: ReasoningEcho::Reasoning,
+                token_counting: TokenCounting::Tokenize,
+                preset: self,
+                ..Self::Sglang.quirks()
+            },
             Self::Sglang => Quirks {
                 top_k: true,
                 reasoning_request: ReasoningRequest::ChatTemplateKwargs,
