@@ -49,13 +49,13 @@ impl Translation<'_> {
     /// Content that holds nothing but text, images and documents, as parts. Blank texts are left out: OpenAI and
     /// Mistral refuse empty parts.
     pub(super) fn parts(&mut self, content: Content, place: &Place) -> Result<Vec<Part>, Error> {
-        self.parts_after(0, content, place)
+        self.parts_without(&[], content, place)
     }
 
-    /// [`Translation::parts`] without the first blocks, which the caller has dealt with.
-    pub(super) fn parts_after(
+    /// [`Translation::parts`] without the blocks at these places, which the caller has dealt with.
+    pub(super) fn parts_without(
         &mut self,
-        skipped: usize,
+        skipped: &[usize],
         content: Content,
         place: &Place,
     ) -> Result<Vec<Part>, Error> {
@@ -66,7 +66,10 @@ impl Translation<'_> {
                 self.mark(None, &mut parts);
             }
             Content::Blocks(blocks) => {
-                for (index, block) in blocks.into_iter().enumerate().skip(skipped) {
+                for (index, block) in blocks.into_iter().enumerate() {
+                    if skipped.contains(&index) {
+                        continue;
+                    }
                     self.block(block, &place.child(index), &mut parts)?;
                 }
             }
