@@ -131,6 +131,7 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
     let transcript = translation.conversation(request.system.take(), request.messages)?;
 
     let takes_text_back = translation.form.reasoning_back.is_text();
+    let prefill = transcript.prefill();
     let one_tool_call = settings.one_tool_call;
     let body = match options.dialect {
         Dialect::Chat => Body::Chat(messages_via_chat::write(settings, transcript, options)),
@@ -145,6 +146,7 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
         tool_names: translation.names,
         used_tool_ids,
         scan_for_stop,
+        prefill,
         stop_sequences: Some(stop_sequences),
         one_tool_call,
         omit_thinking,
