@@ -60,6 +60,8 @@ pub struct Options {
     pub upstream: String,
     /// The upstream's name of the model.
     pub model: String,
+    /// The name that tells what the model can do, where its own is that of a deployment (Azure).
+    pub model_family: Option<String>,
     /// The most tokens that model answers with, if known; larger wishes are clamped.
     pub max_output_tokens: Option<u64>,
     /// The tokens that fit into that model's context, if known.
@@ -88,6 +90,7 @@ impl Options {
             quirks,
             upstream: upstream.into(),
             model: model.into(),
+            model_family: None,
             max_output_tokens: None,
             context_window: None,
             stop_sequences: StopSequences::Answer,
@@ -98,6 +101,11 @@ impl Options {
             no_sampling: false,
             no_summary: false,
         }
+    }
+
+    /// The name that tells what the model can do.
+    pub fn family(&self) -> &str {
+        self.model_family.as_deref().unwrap_or(&self.model)
     }
 
     /// Whether stop sequences are looked for in the answer, because the upstream would stop without saying at which.

@@ -102,7 +102,7 @@ const INPUT: &[&str] = &[
     "n_keep: {input}>= n_ctx: {limit}",
 ];
 
-/// The input alone, without saying how long it is: Gemini, Qwen on DashScope.
+/// The input alone, without saying how long it is: Gemini, Qwen on `DashScope`.
 const INPUT_ABOVE: &[&str] = &[
     "input token count exceeds the maximum number of tokens allowed {limit}",
     "range of input length should be [{}, {limit}]",
@@ -119,7 +119,7 @@ const UNKNOWN: &[&str] = &[
     // Groq and Cerebras.
     "reduce the length of the messages",
     "context length exceeded",
-    // Older vLLM takes the room that the prompt leaves, which is less than none, for what was asked.
+    // vLLM to March 2026 takes the room that the prompt leaves for what was asked; nobody asks for less than none.
     "max_tokens must be at least 1, got -",
     // LM Studio.
     "greater than the context length",
@@ -523,7 +523,6 @@ mod tests {
         for text in [
             "bad 12",
             "Too many tokens, please wait before trying again.",
-            "max_tokens must be at least 1, got -123.",
             "`max_tokens` must be greater than `thinking.budget_tokens` (24576)",
             "temperature: Input should be less than or equal to 1",
             "You requested up to 65536 tokens, but can only afford 4000.",
