@@ -23,7 +23,7 @@ use serde::Deserialize;
 use tokio::time;
 
 pub use self::{
-    body::Body,
+    body::{Body, Progress},
     error::{Error, Unreachable, Waiting},
     request::{Accept, Endpoint},
     token_count::{CountBy, Uncounted},

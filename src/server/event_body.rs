@@ -15,10 +15,13 @@ use futures_core::Stream as ByteStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::{self, Instant};
 
-pub(crate) use self::{clock::Pace, teller::Teller};
 use self::{
     clock::{Alarm, Clock},
     teller::TooLong,
+};
+pub(crate) use self::{
+    clock::{FINISH_WITHIN, Pace},
+    teller::Teller,
 };
 use super::{
     error::{ApiError, Mask},

@@ -41,8 +41,21 @@ impl Body {
     /// # Errors
     /// When reading fails, waits too long, or the body is longer.
     pub async fn collect(self, limit: usize, idle: Duration) -> Result<Bytes, Error> {
+        self.collect_until(limit, idle, |_| Progress::Open).await
+    }
+
+    /// Reads like [`Body::collect`], but only as far as `progress` says of the pieces.
+    ///
+    /// # Errors
+    /// When reading fails, waits too long, or the body is longer, before what is wanted is there.
+    pub async fn collect_until(
+        self,
+        limit: usize,
+        idle: Duration,
+        progress: impl FnMut(&[u8]) -> Progress,
+    ) -> Result<Bytes, Error> {
         let host = self.host.clone();
-        let (bytes, end) = self.read(limit, idle).await;
+        let (bytes, end) = self.read(limit, idle, progress).await;
         match end {
             End::Whole => Ok(bytes),
             End::Failed(error) => Err(error),
@@ -52,22 +65,37 @@ impl Body {
 
     /// Reads the beginning, for the message of an error: what came within the limits counts, however it ended.
     pub async fn prefix(self, limit: usize, idle: Duration) -> Bytes {
-        self.read(limit, idle).await.0
+        self.read(limit, idle, |_| Progress::Open).await.0
     }
 
     /// A byte order mark at the beginning is no part of the text, and JSON parsers refuse it.
-    async fn read(self, limit: usize, idle: Duration) -> (Bytes, End) {
-        let (mut bytes, end) = self.read_all(limit, idle).await;
+    async fn read(
+        self,
+        limit: usize,
+        idle: Duration,
+        progress: impl FnMut(&[u8]) -> Progress,
+    ) -> (Bytes, End) {
+        let (mut bytes, end) = self.read_all(limit, idle, progress).await;
         if bytes.starts_with(BYTE_ORDER_MARK) {
             bytes.advance(BYTE_ORDER_MARK.len());
         }
         (bytes, end)
     }
 
-    async fn read_all(mut self, limit: usize, idle: Duration) -> (Bytes, End) {
+    async fn read_all(
+        mut self,
+        limit: usize,
+        idle: Duration,
+        mut progress: impl FnMut(&[u8]) -> Progress,
+    ) -> (Bytes, End) {
         let mut bytes = BytesMut::new();
+        let mut so_far = Progress::Open;
         loop {
-            match time::timeout(idle, self.next()).await {
+            let patience = match so_far {
+                Progress::Open => idle,
+                Progress::Enough(patience) => patience.min(idle),
+            };
+            match time::timeout(patience, self.next()).await {
                 Ok(None) => return (bytes.freeze(), End::Whole),
                 Ok(Some(Ok(piece))) => {
                     let room = limit - bytes.len();
@@ -75,7 +103,9 @@ impl Body {
                     if piece.len() > room {
                         return (bytes.freeze(), End::Cut);
                     }
+                    so_far = progress(&piece);
                 }
+                Ok(Some(Err(_))) | Err(_) if so_far != Progress::Open => return (bytes.freeze(), End::Whole),
                 Ok(Some(Err(error))) => return (bytes.freeze(), End::Failed(error)),
                 Err(_) => {
                     let error = Error::Timeout { host: self.host, waiting: Waiting::NextBytes, limit: idle };
@@ -84,6 +114,15 @@ impl Body {
             }
         }
     }
+}
+
+/// How much of a body is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The rest is needed.
+    Open,
+    /// What comes within that time is welcome; what does not is not missed.
+    Enough(Duration),
 }
 
 /// U+FEFF in UTF-8.

@@ -116,6 +116,10 @@ fn translate(
     }
     let (options, known) = options(shared, log, &parsed.request.model, session, course);
     refuse_useless_tools(&parsed.request, &options, &known.choice)?;
+    if scans_for_stop(&parsed.request, &options) {
+        // A client that wants no stream gets none, but the upstream can be left at the first match.
+        parsed.request.stream = Some(true);
+    }
     let translated = translate::request(parsed, &options)?;
     let report = translated.report;
     for loss in report.entries() {
@@ -133,6 +137,12 @@ fn translate(
     let model = options.model;
     let (body, context) = (body.into(), translated.context);
     Ok(Prepared { model, stream, answer_locally, body, context, report, known })
+}
+
+/// Whether stop sequences are looked for in the answer, while it comes.
+fn scans_for_stop(request: &Request, options: &Options) -> bool {
+    let sequences = request.stop_sequences.as_deref().unwrap_or_default();
+    options.scans_for_stop() && sequences.iter().any(|sequence| !sequence.trim().is_empty())
 }
 
 /// `on_lossy = "refuse"`: what cannot be carried over whole is not sent.
@@ -190,6 +200,7 @@ pub(in super::super) fn options(
     let mut options = Options {
         model_family: (family != model).then(|| family.to_owned()),
         max_output_tokens: shared.max_output_tokens(&model),
+        context_window: shared.context_window(&model),
         session,
         dialect: match choice.spoken {
             // Of what is forwarded only tokens are counted here.

@@ -41,7 +41,7 @@ impl Choices {
         let think_tags = has_tags.then(|| ThinkTags::new(context.think_opened));
         Self {
             upstream: context.upstream.clone(),
-            calls: ToolCalls::default(),
+            calls: ToolCalls::new(context.tool_names.upstream_names().clone()),
             details: ReasoningDetails::default(),
             carry_reasoning: context.carry_reasoning,
             citations: context.citations.then(Default::default),
