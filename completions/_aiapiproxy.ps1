@@ -29,6 +29,7 @@ Register-ArgumentCompleter -Native -CommandName 'aiapiproxy' -ScriptBlock {
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the proxy: listen for clients of Anthropic''s API and answer with the upstream''s models')
+            [CompletionResult]::new('run', 'run', [CompletionResultType]::ParameterValue, 'Run a command, such as claude, with a proxy of its own')
             [CompletionResult]::new('convert', 'convert', [CompletionResultType]::ParameterValue, 'Translate requests, responses, streams and errors between dialects')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Try every step to the upstream: name, connection, TLS, key, models')
             [CompletionResult]::new('models', 'models', [CompletionResultType]::ParameterValue, 'Show which upstream model stands for which requested name')
@@ -48,6 +49,19 @@ Register-ArgumentCompleter -Native -CommandName 'aiapiproxy' -ScriptBlock {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('--allow-unauthenticated', '--allow-unauthenticated', [CompletionResultType]::ParameterName, 'Allow `auth = "none"` beyond loopback: whoever reaches the port spends your key')
             [CompletionResult]::new('--demo', '--demo', [CompletionResultType]::ParameterName, 'Answer from an upstream inside this program: no key, no network')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'aiapiproxy;run' {
+            [CompletionResult]::new('--base-url', '--base-url', [CompletionResultType]::ParameterName, 'The upstream''s address [env: OPENAI_BASE_URL]')
+            [CompletionResult]::new('--preset', '--preset', [CompletionResultType]::ParameterName, 'The kind of upstream; default: what the address tells')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Write the proxy''s log to this file and keep it')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read this configuration file and no other')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Take every known variable that the environment does not set from this file')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('--demo', '--demo', [CompletionResultType]::ParameterName, 'Answer from an upstream inside this program: no key, no network')
+            [CompletionResult]::new('--keep-env', '--keep-env', [CompletionResultType]::ParameterName, 'Leave ANTHROPIC_API_KEY and the upstream''s key in the command''s environment')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
@@ -113,6 +127,7 @@ Register-ArgumentCompleter -Native -CommandName 'aiapiproxy' -ScriptBlock {
         }
         'aiapiproxy;help' {
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the proxy: listen for clients of Anthropic''s API and answer with the upstream''s models')
+            [CompletionResult]::new('run', 'run', [CompletionResultType]::ParameterValue, 'Run a command, such as claude, with a proxy of its own')
             [CompletionResult]::new('convert', 'convert', [CompletionResultType]::ParameterValue, 'Translate requests, responses, streams and errors between dialects')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Try every step to the upstream: name, connection, TLS, key, models')
             [CompletionResult]::new('models', 'models', [CompletionResultType]::ParameterValue, 'Show which upstream model stands for which requested name')
@@ -122,6 +137,9 @@ Register-ArgumentCompleter -Native -CommandName 'aiapiproxy' -ScriptBlock {
             break
         }
         'aiapiproxy;help;serve' {
+            break
+        }
+        'aiapiproxy;help;run' {
             break
         }
         'aiapiproxy;help;convert' {

@@ -34,6 +34,9 @@ _aiapiproxy() {
             aiapiproxy,models)
                 cmd="aiapiproxy__subcmd__models"
                 ;;
+            aiapiproxy,run)
+                cmd="aiapiproxy__subcmd__run"
+                ;;
             aiapiproxy,serve)
                 cmd="aiapiproxy__subcmd__serve"
                 ;;
@@ -55,6 +58,9 @@ _aiapiproxy() {
             aiapiproxy__subcmd__help,models)
                 cmd="aiapiproxy__subcmd__help__subcmd__models"
                 ;;
+            aiapiproxy__subcmd__help,run)
+                cmd="aiapiproxy__subcmd__help__subcmd__run"
+                ;;
             aiapiproxy__subcmd__help,serve)
                 cmd="aiapiproxy__subcmd__help__subcmd__serve"
                 ;;
@@ -65,7 +71,7 @@ _aiapiproxy() {
 
     case "${cmd}" in
         aiapiproxy)
-            opts="-h -V --config --env-file --color --help --version serve convert check models health completions help"
+            opts="-h -V --config --env-file --color --help --version serve run convert check models health completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -235,7 +241,7 @@ _aiapiproxy() {
             return 0
             ;;
         aiapiproxy__subcmd__help)
-            opts="serve convert check models health completions help"
+            opts="serve run convert check models health completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -332,6 +338,20 @@ _aiapiproxy() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        aiapiproxy__subcmd__help__subcmd__run)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         aiapiproxy__subcmd__help__subcmd__serve)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -353,6 +373,44 @@ _aiapiproxy() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__run)
+            opts="-h --base-url --preset --demo --keep-env --log-file --config --env-file --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --base-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --preset)
+                    COMPREPLY=($(compgen -W "openai azure openrouter groq deepseek mistral gemini vllm sglang llama.cpp ollama lmstudio generic" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -26,6 +26,7 @@ set edit:completion:arg-completer[aiapiproxy] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
             cand serve 'Run the proxy: listen for clients of Anthropic''s API and answer with the upstream''s models'
+            cand run 'Run a command, such as claude, with a proxy of its own'
             cand convert 'Translate requests, responses, streams and errors between dialects'
             cand check 'Try every step to the upstream: name, connection, TLS, key, models'
             cand models 'Show which upstream model stands for which requested name'
@@ -44,6 +45,18 @@ set edit:completion:arg-completer[aiapiproxy] = {|@words|
             cand --color 'When to use colours'
             cand --allow-unauthenticated 'Allow `auth = "none"` beyond loopback: whoever reaches the port spends your key'
             cand --demo 'Answer from an upstream inside this program: no key, no network'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'aiapiproxy;run'= {
+            cand --base-url 'The upstream''s address [env: OPENAI_BASE_URL]'
+            cand --preset 'The kind of upstream; default: what the address tells'
+            cand --log-file 'Write the proxy''s log to this file and keep it'
+            cand --config 'Read this configuration file and no other'
+            cand --env-file 'Take every known variable that the environment does not set from this file'
+            cand --color 'When to use colours'
+            cand --demo 'Answer from an upstream inside this program: no key, no network'
+            cand --keep-env 'Leave ANTHROPIC_API_KEY and the upstream''s key in the command''s environment'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
@@ -103,6 +116,7 @@ set edit:completion:arg-completer[aiapiproxy] = {|@words|
         }
         &'aiapiproxy;help'= {
             cand serve 'Run the proxy: listen for clients of Anthropic''s API and answer with the upstream''s models'
+            cand run 'Run a command, such as claude, with a proxy of its own'
             cand convert 'Translate requests, responses, streams and errors between dialects'
             cand check 'Try every step to the upstream: name, connection, TLS, key, models'
             cand models 'Show which upstream model stands for which requested name'
@@ -111,6 +125,8 @@ set edit:completion:arg-completer[aiapiproxy] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'aiapiproxy;help;serve'= {
+        }
+        &'aiapiproxy;help;run'= {
         }
         &'aiapiproxy;help;convert'= {
         }

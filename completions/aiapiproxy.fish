@@ -32,6 +32,7 @@ never\t''"
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -s V -l version -d 'Print version'
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "serve" -d 'Run the proxy: listen for clients of Anthropic\'s API and answer with the upstream\'s models'
+complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "run" -d 'Run a command, such as claude, with a proxy of its own'
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "convert" -d 'Translate requests, responses, streams and errors between dialects'
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "check" -d 'Try every step to the upstream: name, connection, TLS, key, models'
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "models" -d 'Show which upstream model stands for which requested name'
@@ -64,6 +65,29 @@ never\t''"
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l allow-unauthenticated -d 'Allow `auth = "none"` beyond loopback: whoever reaches the port spends your key'
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l demo -d 'Answer from an upstream inside this program: no key, no network'
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand run" -l base-url -d 'The upstream\'s address [env: OPENAI_BASE_URL]' -r
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand run" -l preset -d 'The kind of upstream; default: what the address tells' -r -f -a "openai\t''
+azure\t''
+openrouter\t''
+groq\t''
+deepseek\t''
+mistral\t''
+gemini\t''
+vllm\t''
+sglang\t''
+llama.cpp\t''
+ollama\t''
+lmstudio\t''
+generic\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand run" -l log-file -d 'Write the proxy\'s log to this file and keep it' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand run" -l config -d 'Read this configuration file and no other' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand run" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand run" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand run" -l demo -d 'Answer from an upstream inside this program: no key, no network'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand run" -l keep-env -d 'Leave ANTHROPIC_API_KEY and the upstream\'s key in the command\'s environment'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -s o -l output -d 'Write to this file instead of stdout' -r -F
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l kind -d 'What the input is; `auto` looks at it' -r -f -a "auto\t''
 request\t''
@@ -132,10 +156,11 @@ complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand completions" -l co
 always\t''
 never\t''"
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve convert check models health completions help" -f -a "serve" -d 'Run the proxy: listen for clients of Anthropic\'s API and answer with the upstream\'s models'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve convert check models health completions help" -f -a "convert" -d 'Translate requests, responses, streams and errors between dialects'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve convert check models health completions help" -f -a "check" -d 'Try every step to the upstream: name, connection, TLS, key, models'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve convert check models health completions help" -f -a "models" -d 'Show which upstream model stands for which requested name'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve convert check models health completions help" -f -a "health" -d 'Ask a running server whether it is well'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve convert check models health completions help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve convert check models health completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health completions help" -f -a "serve" -d 'Run the proxy: listen for clients of Anthropic\'s API and answer with the upstream\'s models'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health completions help" -f -a "run" -d 'Run a command, such as claude, with a proxy of its own'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health completions help" -f -a "convert" -d 'Translate requests, responses, streams and errors between dialects'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health completions help" -f -a "check" -d 'Try every step to the upstream: name, connection, TLS, key, models'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health completions help" -f -a "models" -d 'Show which upstream model stands for which requested name'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health completions help" -f -a "health" -d 'Ask a running server whether it is well'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health completions help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

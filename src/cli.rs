@@ -18,6 +18,7 @@ mod convert;
 mod health;
 mod models;
 mod output;
+mod run;
 mod serve;
 
 use exit::{Exit, Failure};
@@ -43,10 +44,12 @@ struct Cli {
     command: Command,
 }
 
-const AFTER_HELP: &str = "Start here: `aiapiproxy serve` (or `aiapiproxy serve --demo`, which needs no key).";
+const AFTER_HELP: &str =
+    "Start here: `aiapiproxy run -- claude` (or `aiapiproxy run --demo -- claude`, which needs no key).";
 
 const EXAMPLES: &str = "\
 Examples:
+  OPENAI_API_KEY=… aiapiproxy run -- claude
   OPENAI_API_KEY=… aiapiproxy serve
   OPENAI_BASE_URL=http://127.0.0.1:8080/v1 aiapiproxy serve
   aiapiproxy check
@@ -85,6 +88,7 @@ enum Color {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Run(run::Args),
     Convert(convert::Args),
     Check(check::Args),
     Models(models::Args),
@@ -112,6 +116,7 @@ impl Cli {
         let Self { global, command } = self;
         match command {
             Command::Serve(args) => serve::run(&args, &global),
+            Command::Run(args) => run::run(&args, &global),
             Command::Convert(args) => convert::run(&args, &global),
             Command::Check(args) => check::run(&args, &global),
             Command::Models(args) => models::run(&args, &global),

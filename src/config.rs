@@ -72,6 +72,9 @@ pub struct Flags {
     pub base_url: Option<String>,
     /// `--preset`: the kind of upstream.
     pub preset: Option<Preset>,
+    /// The server is for one command (`run`): one key that is made for it, and none of `[server]` about who may
+    /// call and how.
+    pub for_one_command: bool,
     /// `--allow-unauthenticated`.
     pub allow_unauthenticated: bool,
     /// `--log-format`.

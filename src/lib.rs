@@ -15,7 +15,7 @@
 //! | 5 | [`cli`] | arguments, what is printed, exit codes |
 //! | 4 | [`server`] | routes, authentication, limits, the streamed body, the demo upstream |
 //! | 3 | [`upstream`] | the HTTP client: URLs, keys, timeouts, retries, the steps of `check` |
-//! | 2 | [`config`], [`models`], [`secret`], [`telemetry`] | settings and where they came from, which model answers, keys, logs |
+//! | 2 | [`config`], [`models`], [`secret`], [`metrics`], [`telemetry`] | settings and where they came from, which model answers, keys, numbers, logs |
 //! | 1 | [`translate`] | dialect to dialect: requests, answers, streams, errors, and what is lost |
 //! | 0 | [`protocol`], [`sse`] | what can be said in each dialect, and event streams |
 //!
@@ -43,6 +43,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod metrics;
 pub mod models;
 pub mod protocol;
 pub mod secret;

@@ -12,21 +12,22 @@ mod error;
 mod event_body;
 mod lessons;
 mod limits;
+pub mod reload;
 mod request_log;
 mod router;
 mod routes;
 pub mod shutdown;
 mod state;
 
-use std::{sync::Arc, time::Duration};
+use std::{future, io, sync::Arc, time::Duration};
 
 use tokio::net::TcpListener;
 
 use self::{
+    reload::{Current, Reloads},
     shutdown::{Shutdown, Signal},
-    state::Shared,
 };
-use crate::{config::Config, upstream};
+use crate::{config::Config, metrics::Metrics, upstream};
 
 /// How serving ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,16 +48,35 @@ pub enum Error {
     /// The upstream's settings cannot be used.
     #[error(transparent)]
     Upstream(#[from] upstream::Error),
+    /// The listener has no address.
+    #[error("the listener cannot be used: {0}")]
+    Listener(#[from] io::Error),
 }
 
-/// Serves `listener` until `shutdown` says so; then running requests may finish for `shutdown_grace`.
+/// Serves `listener` until `shutdown` says so; then running requests may finish for `shutdown_grace`. `reloads`
+/// may bring other configurations meanwhile; what happens is counted in `metrics` over all of them.
 ///
 /// # Errors
-/// When the upstream's settings cannot be used; nothing has been served then.
-pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> Result<Summary, Error> {
-    let shared = Arc::new(Shared::new(config)?);
-    let router = router::router(Arc::clone(&shared));
-    Ok(accept::serve(listener, router, shared, shutdown).await)
+/// When the upstream's settings cannot be used, or the listener has no address; nothing has been served then.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: Shutdown,
+    reloads: Option<Reloads>,
+    metrics: Arc<Metrics>,
+) -> Result<Summary, Error> {
+    let address = listener.local_addr()?;
+    let current = Arc::new(Current::new(config, metrics)?);
+    let reloading = async {
+        match reloads {
+            Some(reloads) => reloads.follow(&current, address).await,
+            None => future::pending().await,
+        }
+    };
+    tokio::select! {
+        summary = accept::serve(listener, Arc::clone(&current), shutdown) => Ok(summary),
+        never = reloading => match never {},
+    }
 }
 
 #[cfg(test)]

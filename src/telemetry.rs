@@ -1,11 +1,20 @@
 //! Telemetry: the subscriber that writes log lines to stderr, and the names of their fields.
 
-use std::io::{self, IsTerminal as _};
+use std::{
+    fs::File,
+    io::{self, IsTerminal as _},
+    sync::Arc,
+};
 
 use tracing::{Subscriber, subscriber};
-use tracing_subscriber::{EnvFilter, fmt, fmt::MakeWriter};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, Registry, fmt, fmt::MakeWriter, layer::SubscriberExt as _, registry::LookupSpan,
+};
 
+pub use self::failures::Failures;
 use crate::config::log::{Format, Log};
+
+mod failures;
 
 /// Starts writing log lines to stderr, for the rest of the process.
 ///
@@ -15,6 +24,19 @@ pub fn init(log: &Log) -> Result<(), Error> {
     let colours = !log.no_color && io::stderr().is_terminal();
     let subscriber = subscriber(log, colours, io::stderr)?;
     subscriber::set_global_default(subscriber).map_err(|_| Error::StartedTwice)
+}
+
+/// Starts writing log lines to a file, for the rest of the process; what is returned knows whether they tell of
+/// failures.
+///
+/// # Errors
+/// Those of [`init`].
+pub fn init_file(log: &Log, file: File) -> Result<Failures, Error> {
+    let failures = Failures::default();
+    let lines = subscriber(log, false, Arc::new(file))?;
+    let watched = lines.with(failures.watch().with_filter(tracing::level_filters::LevelFilter::INFO));
+    subscriber::set_global_default(watched).map_err(|_| Error::StartedTwice)?;
+    Ok(failures)
 }
 
 /// Why no log lines can be written.
@@ -28,21 +50,25 @@ pub enum Error {
     Filter(#[source] tracing_subscriber::filter::ParseError),
 }
 
-fn subscriber<W>(log: &Log, colours: bool, writer: W) -> Result<Box<dyn Subscriber + Send + Sync>, Error>
+fn subscriber<W>(
+    log: &Log,
+    colours: bool,
+    writer: W,
+) -> Result<impl Subscriber + Send + Sync + for<'s> LookupSpan<'s> + use<W>, Error>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = EnvFilter::try_new(&log.filter).map_err(Error::Filter)?;
-    let lines = fmt()
-        .with_env_filter(filter)
+    let lines = fmt::layer()
         .with_writer(writer)
         .with_ansi(colours)
         // A log line that cannot be written is lost; talking about it on stderr would fail the same way.
         .log_internal_errors(false);
-    Ok(match log.format {
-        Format::Text => Box::new(lines.finish()),
-        Format::Json => Box::new(lines.json().flatten_event(true).with_span_list(false).finish()),
-    })
+    let lines = match log.format {
+        Format::Text => lines.boxed(),
+        Format::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+    };
+    Ok(Registry::default().with(lines.with_filter(filter)))
 }
 
 /// Names of log fields, one spelling for everybody. Values are fields, never part of the message.

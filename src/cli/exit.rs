@@ -35,10 +35,12 @@ pub enum Exit {
     Config,
     /// The user did not want to wait.
     Interrupted,
+    /// As the command of `run` ended, or why it did not begin.
+    OfCommand(u8),
 }
 
 impl Exit {
-    /// Every way to end, by its code.
+    /// Every way to end by itself, by its code.
     pub const ALL: [Self; 12] = [
         Self::Success,
         Self::Failure,
@@ -69,6 +71,7 @@ impl Exit {
             Self::NoPermission => 77,
             Self::Config => 78,
             Self::Interrupted => 130,
+            Self::OfCommand(code) => code,
         }
     }
 
@@ -87,6 +90,7 @@ impl Exit {
             Self::NoPermission => "the port needs privileges; check: the upstream refuses the key",
             Self::Config => "wrong or incomplete configuration",
             Self::Interrupted => "interrupted twice, before everything had ended",
+            Self::OfCommand(_) => "run: the command's own",
         }
     }
 }
@@ -100,7 +104,7 @@ impl From<Exit> for ExitCode {
 /// The table of all codes, for help texts and the manual.
 pub fn table() -> String {
     let rows = Exit::ALL.map(|exit| format!("\n  {:<3}  {}", exit.code(), exit.meaning()));
-    format!("Exit codes:{}", rows.concat())
+    format!("Exit codes:{}\n  any  {}", rows.concat(), Exit::OfCommand(0).meaning())
 }
 
 /// A failure that knows its exit code. Used as an error by itself, or as the context of another one, which then

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
 };
 
 use clap::builder::PossibleValuesParser;
@@ -21,6 +22,7 @@ use crate::{
         log::Format,
         server::{Auth, Server},
     },
+    metrics::Metrics,
     secret,
     server::demo::Demo,
     telemetry,
@@ -34,6 +36,7 @@ mod banner;
 ///
 /// Flags win over the environment, the environment over the configuration file. Without any setting but
 /// OPENAI_API_KEY the upstream is OpenAI. Ctrl-C lets running requests finish; a second one does not wait.
+/// SIGHUP reads the configuration again: a wrong one is told of and the old one stays.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{VARIABLES}\n\n{EXITS}"))]
 pub(super) struct Args {
@@ -114,7 +117,8 @@ pub(super) fn run(args: &Args, global: &GlobalArgs) -> Result<Exit> {
 async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let demo = if args.demo { Some(engine::start_demo().await?) } else { None };
     let demo_url = demo.as_ref().map(|demo| demo.base_url.clone());
-    let loaded = load(&sources(args, global, demo_url))?;
+    let sources = sources(args, global, demo_url);
+    let loaded = load(&sources)?;
     let mut config = loaded.config;
     config.log.no_color |= global.color == Color::Never;
     let (listener, address) = bind(&config.server).await?;
@@ -128,9 +132,10 @@ async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
         lines.warn(warning);
     }
     let made_key = make_key(&mut config.server)?;
+    let reloads = engine::on_hangup(sources, made_key.as_ref())?;
     lines.start(&config, address, args.demo);
     lines.clients(&config, address, made_key.as_ref());
-    engine::serve(config, listener, shutdown).await
+    engine::serve(config, listener, shutdown, reloads, Arc::new(Metrics::default())).await
 }
 
 fn sources(args: &Args, global: &GlobalArgs, demo: Option<Url>) -> Sources {
@@ -142,6 +147,7 @@ fn sources(args: &Args, global: &GlobalArgs, demo: Option<Url>) -> Sources {
         allow_unauthenticated: args.allow_unauthenticated,
         log_format: args.log_format.as_deref().and_then(Format::from_name),
         demo,
+        for_one_command: false,
     };
     Sources { flags, read_dot_env: true, ..global.sources() }
 }
@@ -199,10 +205,14 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 /// The calls into the server.
 mod engine {
-    use super::{Config, Demo, Exit, Failure, Result, TcpListener, WrapErr};
-    use crate::server::{
-        self, demo,
-        shutdown::{self, Shutdown},
+    use super::{Arc, Config, Demo, Exit, Failure, Metrics, Result, Sources, TcpListener, WrapErr, secret};
+    use crate::{
+        secret::{ExposeSecret as _, SecretString},
+        server::{
+            self, demo,
+            reload::Reloads,
+            shutdown::{self, Shutdown},
+        },
     };
 
     /// Starts the embedded upstream.
@@ -217,10 +227,23 @@ mod engine {
         shutdown::on_signals().wrap_err_with(|| Failure::new(Exit::Internal, "cannot listen to signals"))
     }
 
+    /// Begins to listen to SIGHUP.
+    pub(super) fn on_hangup(sources: Sources, made_key: Option<&SecretString>) -> Result<Reloads> {
+        let made_key = made_key.map(|key| secret::digest(key.expose_secret()));
+        Reloads::on_signals(sources, made_key)
+            .wrap_err_with(|| Failure::new(Exit::Internal, "cannot listen to signals"))
+    }
+
     /// Serves until a signal.
-    pub(super) async fn serve(config: Config, listener: TcpListener, shutdown: Shutdown) -> Result<Exit> {
+    pub(super) async fn serve(
+        config: Config,
+        listener: TcpListener,
+        shutdown: Shutdown,
+        reloads: Reloads,
+        metrics: Arc<Metrics>,
+    ) -> Result<Exit> {
         // The configuration was checked, so what is wrong now is wrong with the upstream's part of it.
-        let ended = server::run(config, listener, shutdown).await;
+        let ended = server::run(config, listener, shutdown, Some(reloads), metrics).await;
         let summary = ended.map_err(|error| Failure::from_lines(Exit::Config, &error.to_string()))?;
         Ok(if summary.forced { Exit::Interrupted } else { Exit::Success })
     }

@@ -87,6 +87,11 @@ impl Surroundings {
     }
 }
 
+/// Where temporary files go.
+pub fn temporary_directory() -> PathBuf {
+    std::env::temp_dir()
+}
+
 impl fmt::Debug for Surroundings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Surroundings")

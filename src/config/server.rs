@@ -215,6 +215,11 @@ impl Server {
         };
         server.auth = server.settle_auth(auth, client_keys.as_ref())?;
         server.client_keys = client_keys.map(|it| it.value).unwrap_or_default();
+        if flags.for_one_command {
+            server.auth = Auth::Generate;
+            server.client_keys = ClientKeys::default();
+            server.cors.enabled = false;
+        }
         if let Some(Setting { value, origin }) = allowed_origins {
             if value == Origins::Any && !server.requires_client_key() && cors_enabled {
                 layers.warnings.push(format!(

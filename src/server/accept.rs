@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, body::Body};
+use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
@@ -19,7 +19,7 @@ use hyper_util::{rt::TokioIo, rt::TokioTimer, server::graceful::GracefulShutdown
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time,
 };
 use tower::ServiceExt as _;
@@ -27,44 +27,44 @@ use tower::ServiceExt as _;
 use super::{
     Summary,
     client_io::{Busy, ClientIo, Patience, Requests},
+    reload::Current,
     request_log::Peer,
     router,
     shutdown::{Shutdown, Signal},
     state::Shared,
 };
+use crate::metrics::Metrics;
 
 /// Accepts until told to stop, then drains.
-pub(super) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shared: Arc<Shared>,
-    mut shutdown: Shutdown,
-) -> Summary {
-    let limits = &shared.config.limits;
-    let places = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-    let patience = Patience::from(limits);
+pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, mut shutdown: Shutdown) -> Summary {
+    let max_connections = current.snapshot().shared.config.limits.max_connections;
+    let places = Arc::new(Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let metrics = Arc::clone(&current.snapshot().shared.metrics);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let signal = loop {
         tokio::select! {
             signal = shutdown.draining() => break signal,
-            (stream, peer, place) = accept(&listener, &places) => {
+            (stream, peer, place) = accept(&listener, &places, &metrics) => {
+                let open = metrics.connections_open.hold(1);
                 let watcher = graceful.watcher();
-                let router = router.clone();
+                let current = Arc::clone(&current);
+                let patience = Patience::from(&current.snapshot().shared.config.limits);
                 connections.spawn(async move {
                     let requests = Requests::default();
-                    let service = service_fn(|request| answer(router.clone(), request, peer, requests.begin()));
+                    let service = service_fn(|request| answer(&current, request, peer, requests.begin()));
                     let io = TokioIo::new(ClientIo::new(stream, requests.clone(), patience));
                     let connection = http().serve_connection(io, service);
                     if let Err(error) = watcher.watch(connection).await {
                         tracing::debug!(%error, %peer, "a client's connection ended with an error");
                     }
-                    drop(place);
+                    drop((place, open));
                 });
             }
-            Some(_) = connections.join_next() => {}
+            Some(ended) = connections.join_next() => note_panic(&ended, &metrics),
         }
     };
+    let shared = Arc::clone(&current.snapshot().shared);
     shared.stopping.drain();
     drop(listener);
     drain(&shared, shutdown, signal, graceful, connections).await
@@ -74,12 +74,14 @@ pub(super) async fn serve(
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
+    metrics: &Metrics,
 ) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
     // The semaphore is never closed, so there is always a permit in the end.
     let place = Arc::clone(places).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
+                metrics.connections_accepted.count();
                 // Without it a small event waits for the acknowledgement of the one before.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "TCP_NODELAY is not to be had");
@@ -89,11 +91,20 @@ async fn accept(
             // The client's fault, and over.
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
+                metrics.accept_errors.count();
                 // Out of descriptors, mostly: trying again at once would only burn a core.
                 tracing::error!(%error, "no connection can be accepted; raise the limit of open files (ulimit -n)");
                 time::sleep(Duration::from_secs(1)).await;
             }
         }
+    }
+}
+
+/// A panic in the middle of an answer ends its connection, and nothing else.
+fn note_panic(ended: &Result<(), JoinError>, metrics: &Metrics) {
+    if ended.as_ref().is_err_and(JoinError::is_panic) {
+        metrics.panics.count();
+        tracing::error!("a connection ended in a panic; please report this bug");
     }
 }
 
@@ -117,17 +128,21 @@ fn http() -> http1::Builder {
 
 const MAX_BUFFER_BYTES: usize = 64 << 10;
 
-async fn answer(
-    router: Router,
+fn answer(
+    current: &Current,
     request: Request<Incoming>,
     peer: SocketAddr,
     busy: Busy,
-) -> Result<Response<Served>, Infallible> {
+) -> impl Future<Output = Result<Response<Served>, Infallible>> + use<> {
+    // From here to its end the request knows no other configuration.
+    let router = current.snapshot().router.clone();
     let mut request = request.map(Body::new);
     router::normalise(&mut request);
     request.extensions_mut().insert(Peer(peer));
-    let response = router.oneshot(request).await?;
-    Ok(response.map(|body| Served { body, _busy: busy }))
+    async move {
+        let response = router.oneshot(request).await?;
+        Ok(response.map(|body| Served { body, _busy: busy }))
+    }
 }
 
 /// An answer's body; the connection is busy as long as it lives.

@@ -27,6 +27,7 @@ use super::{
     state::Deadline,
 };
 use crate::{
+    metrics::Held,
     protocol::anthropic::{
         error::{Error, ErrorKind},
         stream::Event,
@@ -52,6 +53,7 @@ pub(crate) struct EventBody<S> {
     log: Log,
     mask: Mask,
     _slot: Option<Slot>,
+    _counted: Held,
 }
 
 /// What else an answer needs.
@@ -106,6 +108,7 @@ where
             clock: Clock::start(),
             pace: setting.pace,
             stopping: setting.stopping,
+            _counted: setting.log.metrics().streams_open.hold(1),
             first: None,
             log: setting.log,
             mask: setting.mask,
@@ -176,7 +179,10 @@ where
             Happening::Piece(Some(Ok(bytes))) => self.take(&bytes, out),
             Happening::Piece(Some(Err(error))) => self.broke(error, out),
             Happening::Piece(None) => self.eof(out),
-            Happening::Alarm(Alarm::Ping) => sse::encode(Event::Ping.name(), &Event::Ping, out),
+            Happening::Alarm(Alarm::Ping) => {
+                self.log.metrics().pings.count();
+                sse::encode(Event::Ping.name(), &Event::Ping, out);
+            }
             Happening::Alarm(Alarm::Finished) => self.end(stream::End::Eof, out),
             Happening::Alarm(Alarm::Silent) => self.fail(silent(), End::Timeout, out),
             Happening::Stopping => {

@@ -20,6 +20,7 @@ use tokio::{
 use super::{content_encoding::ContentEncoding, error::ApiError, request_log::Log};
 use crate::{
     config::limits::Limits,
+    metrics::Held,
     protocol::anthropic::error::{Error, ErrorKind},
 };
 
@@ -35,6 +36,7 @@ pub(crate) struct Slots {
 #[derive(Debug)]
 pub(crate) struct Slot {
     _permit: OwnedSemaphorePermit,
+    _counted: Held,
 }
 
 /// Waiting longer than this only hides the overload from the client.
@@ -52,8 +54,9 @@ impl Slots {
 
     /// Takes a place; waits a second at most, and not behind a full queue.
     pub(crate) async fn take(&self, log: &Log) -> Result<Slot, ApiError> {
+        let slot = |permit| Slot { _permit: permit, _counted: log.metrics().requests_in_flight.hold(1) };
         if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
-            return Ok(Slot { _permit: permit });
+            return Ok(slot(permit));
         }
         let full = || {
             log.security_event("rate_limited", "all places for concurrent requests are taken");
@@ -61,7 +64,7 @@ impl Slots {
         };
         let Some(_queued) = Queued::new(&self.waiting, self.max_waiting) else { return Err(full()) };
         match time::timeout(MAX_WAIT, Arc::clone(&self.places).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(Slot { _permit: permit }),
+            Ok(Ok(permit)) => Ok(slot(permit)),
             _ => Err(full()),
         }
     }

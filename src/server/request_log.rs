@@ -13,7 +13,7 @@ use std::{
 
 use axum::{
     body::Body,
-    extract::{MatchedPath, Request},
+    extract::{MatchedPath, Request, State},
     middleware::Next,
     response::Response,
 };
@@ -22,7 +22,13 @@ use http::Method;
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::error::{self, ApiError};
-use crate::{protocol::anthropic::response::Usage, secret, telemetry::field, translate::report::Report};
+use crate::{
+    metrics::{Counter, Ends, Metrics},
+    protocol::anthropic::response::Usage,
+    secret,
+    telemetry::field,
+    translate::report::Report,
+};
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +61,18 @@ impl End {
             Self::Panicked => "panicked",
         }
     }
+
+    const fn counter(self, ends: &Ends) -> &Counter {
+        match self {
+            Self::Complete => &ends.complete,
+            Self::ClientClosed => &ends.client_closed,
+            Self::UpstreamError => &ends.upstream_error,
+            Self::Timeout => &ends.timeout,
+            Self::Shed => &ends.shed,
+            Self::Refused => &ends.refused,
+            Self::Panicked => &ends.panicked,
+        }
+    }
 }
 
 /// What a handler adds to the line. Clones write into the same line.
@@ -63,6 +81,7 @@ pub(crate) struct Log {
     id: Arc<str>,
     peer: Option<SocketAddr>,
     started: Instant,
+    metrics: Arc<Metrics>,
     notes: Arc<Mutex<Notes>>,
 }
 
@@ -98,18 +117,29 @@ impl Notes {
 }
 
 impl Log {
-    fn new(peer: Option<SocketAddr>) -> Self {
-        Self { id: secret::request_id().into(), peer, started: Instant::now(), notes: Arc::default() }
+    fn new(peer: Option<SocketAddr>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            id: secret::request_id().into(),
+            peer,
+            started: Instant::now(),
+            metrics,
+            notes: Arc::default(),
+        }
     }
 
     #[cfg(test)]
     pub(crate) fn for_test() -> Self {
-        Self::new(None)
+        Self::new(None, Arc::default())
     }
 
     /// The request's id.
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Where what happens is counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Adds to the line.
@@ -145,8 +175,8 @@ impl Log {
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Gives each request its id, each answer its envelope, and the log its line.
-pub(crate) async fn layer(mut request: Request, next: Next) -> Response {
-    let log = Log::new(request.extensions().get::<Peer>().map(|peer| peer.0));
+pub(crate) async fn layer(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
+    let log = Log::new(request.extensions().get::<Peer>().map(|peer| peer.0), metrics);
     let line = Line::new(&request, log.clone());
     request.extensions_mut().insert(log.clone());
     let response = next.run(request).await;
@@ -183,17 +213,25 @@ impl Line {
         self.method == Method::HEAD
             || self.route.as_deref().is_some_and(|route| route == "/" || route.starts_with("/health"))
     }
+
+    fn count(&self, notes: &Notes, end: End) {
+        let metrics = &self.log.metrics;
+        end.counter(&metrics.requests).count();
+        if end == End::Panicked {
+            metrics.panics.count();
+        }
+        if let Some(usage) = &notes.usage {
+            metrics.input_tokens.add(input_tokens(usage));
+            metrics.output_tokens.add(usage.output_tokens);
+        }
+    }
 }
 
 /// The level must be a constant, so this cannot be a function.
 macro_rules! write_line {
-    ($level:ident, $line:expr, $notes:expr) => {{
-        let (line, notes) = ($line, $notes);
+    ($level:ident, $line:expr, $notes:expr, $end:expr) => {{
+        let (line, notes, end) = ($line, $notes, $end);
         let usage = notes.usage.as_ref();
-        let input = |usage: &Usage| {
-            usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens
-        };
-        let end = notes.end.unwrap_or(if line.delivered { End::Complete } else { End::ClientClosed });
         tracing::event!(
             tracing::Level::$level,
             { field::REQUEST_ID } = &*line.log.id,
@@ -209,7 +247,7 @@ macro_rules! write_line {
             { field::STREAM } = notes.stream,
             { field::TTFT_MS } = notes.ttft.map(milliseconds),
             { field::DURATION_MS } = milliseconds(line.log.started.elapsed()),
-            { field::INPUT_TOKENS } = usage.map(input),
+            { field::INPUT_TOKENS } = usage.map(input_tokens),
             { field::OUTPUT_TOKENS } = usage.map(|usage| usage.output_tokens),
             { field::CACHED_TOKENS } = usage.map(|usage| usage.cache_read_input_tokens),
             { field::RETRIES } = notes.retries,
@@ -223,12 +261,19 @@ macro_rules! write_line {
 impl Drop for Line {
     fn drop(&mut self) {
         let notes = std::mem::take(&mut *self.log.notes.lock().unwrap_or_else(PoisonError::into_inner));
+        let end = notes.end.unwrap_or(if self.delivered { End::Complete } else { End::ClientClosed });
+        self.count(&notes, end);
         if self.is_routine() {
-            write_line!(DEBUG, self, notes);
+            write_line!(DEBUG, self, notes, end);
         } else {
-            write_line!(INFO, self, notes);
+            write_line!(INFO, self, notes, end);
         }
     }
+}
+
+/// Cached ones included.
+fn input_tokens(usage: &Usage) -> u64 {
+    usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens
 }
 
 fn milliseconds(duration: Duration) -> u64 {

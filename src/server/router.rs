@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc};
 use axum::{
     Router,
     extract::Request,
-    middleware::{from_fn, from_fn_with_state},
+    middleware::from_fn_with_state,
     response::IntoResponse as _,
     routing::{any, get, head, post},
 };
@@ -22,7 +22,7 @@ use super::{
     routes::{count_tokens, health, messages, models, root},
     state::Shared,
 };
-use crate::protocol::anthropic::error::Error;
+use crate::{metrics::Metrics, protocol::anthropic::error::Error};
 
 /// Every route and every layer, the outermost last.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
@@ -48,17 +48,18 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         routes = routes.layer(cors(Arc::clone(&shared)));
     }
     let routes = routes.layer(from_fn_with_state(Arc::clone(&shared), auth::guard_origin));
-    isolated(routes).with_state(shared)
+    let metrics = Arc::clone(&shared.metrics);
+    isolated(routes, metrics).with_state(shared)
 }
 
 /// A handler that panics is answered for; every answer has an id, an envelope if it is a failure, and a line in
 /// the log.
-fn isolated<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+fn isolated<S: Clone + Send + Sync + 'static>(routes: Router<S>, metrics: Arc<Metrics>) -> Router<S> {
     routes
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| {
             ApiError::panicked(panic.as_ref()).into_response()
         }))
-        .layer(from_fn(request_log::layer))
+        .layer(from_fn_with_state(metrics, request_log::layer))
 }
 
 /// Endpoints of Anthropic's that a gateway to chat completions has no answer for. A 501 would be retried.
@@ -135,8 +136,9 @@ mod tests {
         async fn panic() -> &'static str {
             panic!("a bug")
         }
-        let router =
-            isolated(Router::<()>::new().route("/panic", get(panic)).route("/", get(async || "fine")));
+        let routes = Router::<()>::new().route("/panic", get(panic)).route("/", get(async || "fine"));
+        let metrics = Arc::new(Metrics::default());
+        let router = isolated(routes, Arc::clone(&metrics));
         let ask = async |path: &str| {
             let request = Request::builder().uri(path).body(axum::body::Body::empty()).unwrap();
             router.clone().oneshot(request).await.unwrap()
@@ -148,6 +150,7 @@ mod tests {
         let body = String::from_utf8(body.to_vec()).unwrap();
         assert!(body.contains("api_error") && !body.contains("a bug"), "{body}");
         assert_eq!(ask("/").await.status(), 200);
+        assert_eq!([metrics.panics.get(), metrics.requests.panicked.get()], [1, 1]);
     }
 
     fn check(path: &str, expected: &str) {

@@ -1,6 +1,9 @@
 //! When to stop: signals, and the two stages in which the server obeys them.
 
-use std::{future, io};
+use std::{
+    future,
+    io::{self, IsTerminal as _},
+};
 
 use tokio::sync::watch;
 
@@ -109,19 +112,36 @@ impl Shutdown {
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+    /// Whoever started the program sits at a terminal.
+    at_terminal: bool,
 }
 
 #[cfg(unix)]
 impl Signals {
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            at_terminal: io::stderr().is_terminal(),
+        })
     }
 
+    /// SIGHUP asks for a reload, but from a terminal that was closed it means the end: the program must not go on
+    /// unseen, with a port and a key.
     async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::Interrupt,
-            _ = self.terminate.recv() => Signal::Terminate,
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return Signal::Interrupt,
+                _ = self.terminate.recv() => return Signal::Terminate,
+                Some(()) = self.hangup.recv() => {
+                    if self.at_terminal && !io::stderr().is_terminal() {
+                        return Signal::Terminate;
+                    }
+                }
+            }
         }
     }
 }

@@ -1,9 +1,12 @@
 //! What all requests share.
+//!
+//! A request sees one [`Shared`] from its head to its end. A reload makes a new one for the requests that come
+//! after it; what must outlive a reload is behind an `Arc` of its own and passed on.
 
 use std::{
     collections::HashMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -14,10 +17,12 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use super::{lessons::Lessons, limits::Slots};
 use crate::{
     config::Config,
+    metrics::Metrics,
+    models::Target,
     upstream::{self, Listing, Upstream},
 };
 
-/// What all requests share.
+/// What all requests of one configuration share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// The configuration.
@@ -25,42 +30,63 @@ pub(crate) struct Shared {
     /// The way to the upstream.
     pub(crate) upstream: Upstream,
     /// Places for requests that are translated.
-    pub(crate) slots: Slots,
+    pub(crate) slots: Arc<Slots>,
     /// How the upstream is.
-    pub(crate) health: Health,
+    pub(crate) health: Arc<Health>,
     /// What was learnt of its models.
-    pub(crate) lessons: Lessons,
+    pub(crate) lessons: Arc<Lessons>,
+    /// What happened so far.
+    pub(crate) metrics: Arc<Metrics>,
     /// When serving began.
     pub(crate) started: Instant,
     /// The end that is near.
-    pub(crate) stopping: Stopping,
+    pub(crate) stopping: Arc<Stopping>,
     /// The most tokens that an upstream model answers with, where the configuration says so.
     max_output_tokens: HashMap<String, u64>,
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config) -> Result<Self, upstream::Error> {
-        let rules = config.models.rules();
-        let limited = rules
-            .iter()
-            .filter_map(|(_, _, target)| Some((target.model.clone(), target.max_output_tokens?)))
-            .collect();
+    pub(crate) fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, upstream::Error> {
         Ok(Self {
             upstream: Upstream::new(&config.upstream, &config.limits)?,
-            slots: Slots::new(config.limits.max_concurrent_requests),
-            health: Health::default(),
-            lessons: Lessons::default(),
+            slots: Arc::new(Slots::new(config.limits.max_concurrent_requests)),
+            health: Arc::default(),
+            lessons: Arc::default(),
+            metrics,
             started: Instant::now(),
-            stopping: Stopping::default(),
-            max_output_tokens: limited,
+            stopping: Arc::default(),
+            max_output_tokens: output_limits(&config),
             config,
         })
+    }
+
+    /// The same server under another configuration: what is known of the upstream stays while it is the same
+    /// one, and requests that run under the old configuration keep counting while the limit is the same.
+    pub(crate) fn renewed(&self, config: Config) -> Result<Self, upstream::Error> {
+        let mut new = Self {
+            started: self.started,
+            stopping: Arc::clone(&self.stopping),
+            ..Self::new(config, Arc::clone(&self.metrics))?
+        };
+        if new.config.limits.max_concurrent_requests == self.config.limits.max_concurrent_requests {
+            new.slots = Arc::clone(&self.slots);
+        }
+        if new.config.upstream.base_url == self.config.upstream.base_url {
+            new.health = Arc::clone(&self.health);
+            new.lessons = Arc::clone(&self.lessons);
+        }
+        Ok(new)
     }
 
     /// The most tokens that this upstream model answers with, if the configuration says so.
     pub(crate) fn max_output_tokens(&self, model: &str) -> Option<u64> {
         self.max_output_tokens.get(model).copied().or(self.config.upstream.max_output_tokens)
     }
+}
+
+fn output_limits(config: &Config) -> HashMap<String, u64> {
+    let limited = |target: &Target| Some((target.model.clone(), target.max_output_tokens?));
+    config.models.rules().into_iter().filter_map(|(_, _, target)| limited(target)).collect()
 }
 
 /// How the upstream is, learnt from what it answered to clients, or from its list of models.

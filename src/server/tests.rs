@@ -51,7 +51,7 @@ async fn start(change: impl FnOnce(&mut Config)) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (trigger, shutdown) = shutdown::channel();
-    let task = tokio::spawn(run(config, listener, shutdown));
+    let task = tokio::spawn(run(config, listener, shutdown, None, Arc::default()));
     Running { address, trigger, task, _demo: demo }
 }
 

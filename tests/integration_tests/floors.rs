@@ -20,15 +20,33 @@ const FLOORS: &[(&str, &[&str])] = &[
     // 2: what is known before the first request; each with those before it.
     ("models", &["protocol", "translate::quirks"]),
     ("secret", &[]),
+    ("metrics", &[]),
     ("config", &["protocol", "translate::quirks", "models", "secret"]),
-    ("telemetry", &["config", "secret"]),
+    ("telemetry", &["config", "secret", "metrics"]),
     // 3: the call to an upstream, in the upstream's dialect; translating is not its business.
-    ("upstream", &["protocol", "sse", "translate::quirks", "models", "secret", "config", "telemetry"]),
+    (
+        "upstream",
+        &["protocol", "sse", "translate::quirks", "models", "secret", "metrics", "config", "telemetry"],
+    ),
     // 4 and 5: everything below.
-    ("server", &["protocol", "sse", "translate", "models", "secret", "config", "telemetry", "upstream"]),
+    (
+        "server",
+        &["protocol", "sse", "translate", "models", "secret", "metrics", "config", "telemetry", "upstream"],
+    ),
     (
         "cli",
-        &["protocol", "sse", "translate", "models", "secret", "config", "telemetry", "upstream", "server"],
+        &[
+            "protocol",
+            "sse",
+            "translate",
+            "models",
+            "secret",
+            "metrics",
+            "config",
+            "telemetry",
+            "upstream",
+            "server",
+        ],
     ),
     ("main", &["cli"]),
 ];

@@ -4,7 +4,7 @@ use crate::support::program::{Output, Program, Server};
 use std::fs;
 use std::path::Path;
 
-const COMMANDS: [&str; 6] = ["serve", "convert", "check", "models", "health", "completions"];
+const COMMANDS: [&str; 7] = ["serve", "run", "convert", "check", "models", "health", "completions"];
 
 fn run(arguments: &[&str]) -> Output {
     Program::aiapiproxy().args(arguments).run()
@@ -14,7 +14,7 @@ fn run(arguments: &[&str]) -> Output {
 fn without_a_command_help_names_serve_and_the_code_is_2() {
     let output = run(&[]);
     assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""));
-    assert!(output.stderr.contains("aiapiproxy serve"), "{}", output.stderr);
+    assert!(output.stderr.contains("aiapiproxy run -- claude"), "{}", output.stderr);
     for command in COMMANDS {
         assert!(output.stderr.contains(&format!("\n  {command} ")), "{command} is not in the help");
     }

@@ -28,6 +28,7 @@ mod convert;
 mod convert_stream;
 mod help;
 mod models;
+mod run;
 mod serve_start;
 
 // Does reasoning come back to the upstream that thought it?
@@ -59,6 +60,9 @@ mod serve_limits;
 
 // `serve`: how it stops.
 mod serve_shutdown;
+
+// `serve`: SIGHUP.
+mod serve_reload;
 
 // `serve`: the list of models.
 mod serve_models;

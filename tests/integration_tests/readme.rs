@@ -256,9 +256,13 @@ fn bash(command: &str) -> Output {
 fn check_arguments(arguments: &str, place: &str) {
     let mut command = cli::command();
     command.build();
-    let mut words = arguments.split_whitespace();
+    // What follows `--` is for the command that `run` starts.
+    let mut words = arguments.split_whitespace().take_while(|word| !matches!(*word, "--" | "#"));
     let name = words.next().unwrap_or_default();
     let subcommand = command.find_subcommand(name).unwrap_or_else(|| panic!("{place}: no command {name:?}"));
+    let mut words = words.peekable();
+    let below = words.next_if(|word| subcommand.find_subcommand(word).is_some());
+    let subcommand = below.and_then(|name| subcommand.find_subcommand(name)).unwrap_or(subcommand);
     for flag in words.filter_map(|word| word.strip_prefix("--")) {
         let flag = flag.split('=').next().unwrap_or_default();
         let known = subcommand.get_arguments().any(|argument| argument.get_long() == Some(flag));

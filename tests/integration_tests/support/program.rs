@@ -166,12 +166,17 @@ impl Running {
 
     /// Waits until stdout holds `text`; returns all of stdout.
     pub fn wait_for_stdout(&self, text: &str) -> String {
-        self.wait_for(&self.stdout, text)
+        self.wait_for(&self.stdout, text, 1)
     }
 
     /// Waits until stderr holds `text`; returns all of stderr.
     pub fn wait_for_stderr(&self, text: &str) -> String {
-        self.wait_for(&self.stderr, text)
+        self.wait_for(&self.stderr, text, 1)
+    }
+
+    /// Waits until stderr holds `text` so many times; returns all of stderr.
+    pub fn wait_for_stderr_times(&self, text: &str, times: usize) -> String {
+        self.wait_for(&self.stderr, text, times)
     }
 
     /// Sends a signal, such as `INT` or `TERM`.
@@ -212,8 +217,8 @@ impl Running {
         thread::spawn(move || stdin.write_all(&bytes));
     }
 
-    fn wait_for(&self, pipe: &Watched<Collected>, needle: &str) -> String {
-        let seen = |pipe: &Collected| String::from_utf8_lossy(&pipe.bytes).contains(needle);
+    fn wait_for(&self, pipe: &Watched<Collected>, needle: &str, times: usize) -> String {
+        let seen = |pipe: &Collected| String::from_utf8_lossy(&pipe.bytes).matches(needle).count() >= times;
         let found = pipe.wait(|pipe| (seen(pipe) || pipe.ended).then(|| seen(pipe)));
         let so_far = text(pipe);
         assert_eq!(
