@@ -12,6 +12,7 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -183,14 +184,16 @@ async fn drain(
 ) -> Summary {
     let begun = Instant::now();
     let grace = shared.config.limits.shutdown_grace;
+    let mut closed = std::pin::pin!(graceful.shutdown());
+    // Before anybody reads the line, so that every answer from then on says that its connection closes.
+    let are_closed = closed.as_mut().now_or_never().is_some();
     tracing::info!(
         connections = connections.len(),
         grace_s = grace.as_secs(),
         "stopping; running requests may finish"
     );
     let orderly = async {
-        let mut closed = std::pin::pin!(graceful.shutdown());
-        if time::timeout(grace, closed.as_mut()).await.is_ok() {
+        if are_closed || time::timeout(grace, closed.as_mut()).await.is_ok() {
             return 0;
         }
         while connections.try_join_next().is_some() {}
