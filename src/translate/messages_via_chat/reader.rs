@@ -4,6 +4,7 @@
 mod choice;
 mod citations;
 mod finish;
+mod pattern;
 mod reasoning_details;
 mod think_tags;
 mod tool_calls;
@@ -20,6 +21,7 @@ use crate::translate::delta::Delta;
 use crate::translate::error::{Asked, in_band, in_band_body};
 use crate::translate::report::Kind;
 use choice::Choices;
+use pattern::Pattern;
 use std::mem;
 use whole::{lowest_choice, with_whole_calls};
 
@@ -32,25 +34,42 @@ pub(crate) struct Reader {
     /// What was asked, for messages.
     asked: Asked,
     choices: Choices,
+    pattern: Pattern,
     garbled: u32,
 }
 
 impl Reader {
     pub(crate) fn new(context: &Context) -> Self {
-        Self { asked: Asked::from(context), choices: Choices::new(context), garbled: 0 }
+        Self {
+            asked: Asked::from(context),
+            choices: Choices::new(context),
+            pattern: Pattern::default(),
+            garbled: 0,
+        }
     }
 
     /// Reads one event of a stream.
     pub(crate) fn event(&mut self, event: &sse::Event<'_>, deltas: &mut Vec<Delta>) {
         let data = event.data.trim();
-        if data == "[DONE]" {
+        if event.name != "error"
+            && let Some(message) = self.pattern.read(data)
+        {
+            self.choices.piece(message, deltas);
+        } else if data == "[DONE]" {
             deltas.push(Delta::Done);
         } else if event.name == "error" {
             self.fail_by_body(data.as_bytes(), deltas);
         } else if data.starts_with('{') {
+            let before = deltas.len();
             match read_chunk(data.as_bytes(), deltas) {
                 Some(chunk) if chunk.is_error() => self.fail_by_body(data.as_bytes(), deltas),
-                Some(chunk) => self.chunk(chunk, deltas),
+                Some(chunk) => {
+                    // What had to be repaired is no pattern for others.
+                    if deltas.len() == before {
+                        self.pattern.learn(data, &chunk);
+                    }
+                    self.chunk(chunk, deltas);
+                }
                 // Its tokens are lost, so what follows cannot be trusted.
                 None => self.fail("a chunk of the stream is no valid JSON", deltas),
             }
