@@ -110,6 +110,9 @@ impl Course {
 
     /// Whether there shall be another attempt, and after which wait.
     pub(super) fn next(&mut self, outcome: &Outcome) -> Option<Duration> {
+        if matches!(outcome, Outcome::Answered { status: ..400, .. }) {
+            return None;
+        }
         match decide(outcome, self.history, jitter()) {
             Decision::Stop => None,
             Decision::Fresh => {
