@@ -31,6 +31,9 @@ _aiapiproxy() {
             aiapiproxy,help)
                 cmd="aiapiproxy__subcmd__help"
                 ;;
+            aiapiproxy,keys)
+                cmd="aiapiproxy__subcmd__keys"
+                ;;
             aiapiproxy,models)
                 cmd="aiapiproxy__subcmd__models"
                 ;;
@@ -55,6 +58,9 @@ _aiapiproxy() {
             aiapiproxy__subcmd__help,help)
                 cmd="aiapiproxy__subcmd__help__subcmd__help"
                 ;;
+            aiapiproxy__subcmd__help,keys)
+                cmd="aiapiproxy__subcmd__help__subcmd__keys"
+                ;;
             aiapiproxy__subcmd__help,models)
                 cmd="aiapiproxy__subcmd__help__subcmd__models"
                 ;;
@@ -64,6 +70,21 @@ _aiapiproxy() {
             aiapiproxy__subcmd__help,serve)
                 cmd="aiapiproxy__subcmd__help__subcmd__serve"
                 ;;
+            aiapiproxy__subcmd__help__subcmd__keys,new)
+                cmd="aiapiproxy__subcmd__help__subcmd__keys__subcmd__new"
+                ;;
+            aiapiproxy__subcmd__keys,help)
+                cmd="aiapiproxy__subcmd__keys__subcmd__help"
+                ;;
+            aiapiproxy__subcmd__keys,new)
+                cmd="aiapiproxy__subcmd__keys__subcmd__new"
+                ;;
+            aiapiproxy__subcmd__keys__subcmd__help,help)
+                cmd="aiapiproxy__subcmd__keys__subcmd__help__subcmd__help"
+                ;;
+            aiapiproxy__subcmd__keys__subcmd__help,new)
+                cmd="aiapiproxy__subcmd__keys__subcmd__help__subcmd__new"
+                ;;
             *)
                 ;;
         esac
@@ -71,7 +92,7 @@ _aiapiproxy() {
 
     case "${cmd}" in
         aiapiproxy)
-            opts="-h -V --config --env-file --color --help --version serve run convert check models health completions help"
+            opts="-h -V --config --env-file --color --help --version serve run convert check models health keys completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -241,7 +262,7 @@ _aiapiproxy() {
             return 0
             ;;
         aiapiproxy__subcmd__help)
-            opts="serve run convert check models health completions help"
+            opts="serve run convert check models health keys completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -324,6 +345,34 @@ _aiapiproxy() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        aiapiproxy__subcmd__help__subcmd__keys)
+            opts="new"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__help__subcmd__keys__subcmd__new)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         aiapiproxy__subcmd__help__subcmd__models)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -359,6 +408,104 @@ _aiapiproxy() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__keys)
+            opts="-h --config --env-file --color --help new help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__keys__subcmd__help)
+            opts="new help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__keys__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__keys__subcmd__help__subcmd__new)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__keys__subcmd__new)
+            opts="-h --id --json --config --env-file --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -16,6 +16,7 @@ mod check;
 mod completions;
 mod convert;
 mod health;
+mod keys;
 mod models;
 mod output;
 mod run;
@@ -93,6 +94,7 @@ enum Command {
     Check(check::Args),
     Models(models::Args),
     Health(health::Args),
+    Keys(keys::Args),
     Completions(completions::Args),
 }
 
@@ -121,6 +123,7 @@ impl Cli {
             Command::Check(args) => check::run(&args, &global),
             Command::Models(args) => models::run(&args, &global),
             Command::Health(args) => health::run(&args, &global),
+            Command::Keys(args) => keys::run(&args),
             Command::Completions(args) => completions::run(&args),
         }
     }

@@ -4,7 +4,10 @@
 //! one with the most literal characters wins, of equals the one that stands first. A suffix in brackets, with
 //! which Claude Code marks long contexts (`claude-sonnet-5[1m]`), is no part of the name.
 
+use counting::Multiplier;
 use std::fmt;
+
+pub mod counting;
 
 /// The rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub struct Target {
     pub max_input_tokens: Option<u64>,
     /// The most tokens that it answers with, if known.
     pub max_output_tokens: Option<u64>,
+    /// By how much its token counts are multiplied, if not as the upstream's.
+    pub count_multiplier: Option<Multiplier>,
 }
 
 /// A target and who chose it, in words (`env CLAUDE_SONNET_MODEL`).
@@ -272,7 +277,7 @@ fn literal_length(pattern: &str) -> usize {
 }
 
 /// `*` stands for any text, `?` for one character. Takes time in proportion to pattern × name at worst.
-fn glob_matches(pattern: &str, name: &str) -> bool {
+pub fn glob_matches(pattern: &str, name: &str) -> bool {
     let (mut pattern, mut name) = (pattern.chars(), name.chars());
     // Where to go on when the text after the last star does not fit: the star swallows one character more.
     let mut retry: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;

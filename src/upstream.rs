@@ -11,6 +11,7 @@ mod error;
 pub mod probe;
 mod request;
 mod retry;
+mod token_count;
 
 use std::{
     sync::Arc,
@@ -26,6 +27,7 @@ pub use self::{
     body::Body,
     error::{Error, Unreachable, Waiting},
     request::{Accept, Endpoint},
+    token_count::{CountBy, Uncounted},
 };
 use self::{
     client::{Clients, Request},
