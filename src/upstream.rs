@@ -127,7 +127,7 @@ impl Upstream {
     pub async fn post(&self, call: &Call<'_>) -> Result<Answer, Error> {
         let url = request::url(&self.0.settings, call.endpoint, call.model, call.query);
         let mut headers = request::headers(&self.0.settings, &self.0.headers, call.accept, call.key)?;
-        request::add_anthropic(&mut headers, call.endpoint, call.client_headers);
+        request::add_anthropic(&self.0.settings, &mut headers, call.endpoint, call.client_headers);
         let mut course = Course::default();
         loop {
             let request = Request {
@@ -162,7 +162,8 @@ impl Upstream {
         patience: Duration,
     ) -> Result<Listing, Error> {
         let url = request::url(&self.0.settings, Endpoint::Models, "", None);
-        let headers = request::headers(&self.0.settings, &self.0.headers, Accept::Json, key)?;
+        let mut headers = request::headers(&self.0.settings, &self.0.headers, Accept::Json, key)?;
+        request::add_anthropic(&self.0.settings, &mut headers, Endpoint::Models, None);
         let request = Request { headers, ..Request::new(Method::GET, &url) };
         let answer = self.attempt(request, patience).await.map_err(|failure| failure.error)?;
         let limit = self.0.limits.max_response_size;

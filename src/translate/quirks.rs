@@ -13,6 +13,8 @@ pub enum Preset {
     OpenAi,
     /// OpenAI models hosted by Azure.
     Azure,
+    /// Anthropic's own API, and what speaks as it does.
+    Anthropic,
     /// OpenRouter.
     OpenRouter,
     /// Groq.
@@ -39,9 +41,10 @@ pub enum Preset {
 
 impl Preset {
     /// Every preset, in the order in which documentation lists them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::OpenAi,
         Self::Azure,
+        Self::Anthropic,
         Self::OpenRouter,
         Self::Groq,
         Self::DeepSeek,
@@ -60,6 +63,7 @@ impl Preset {
         match self {
             Self::OpenAi => "openai",
             Self::Azure => "azure",
+            Self::Anthropic => "anthropic",
             Self::OpenRouter => "openrouter",
             Self::Groq => "groq",
             Self::DeepSeek => "deepseek",
@@ -91,6 +95,7 @@ impl Preset {
             {
                 Self::Azure
             }
+            () if is("api.anthropic.com") => Self::Anthropic,
             () if is("openrouter.ai") => Self::OpenRouter,
             () if is("api.groq.com") => Self::Groq,
             () if is("api.deepseek.com") => Self::DeepSeek,
@@ -106,6 +111,7 @@ impl Preset {
             self,
             Self::OpenAi
                 | Self::Azure
+                | Self::Anthropic
                 | Self::OpenRouter
                 | Self::Groq
                 | Self::DeepSeek
@@ -339,7 +345,7 @@ impl Preset {
             token_counting: TokenCounting::Nowhere,
         };
         match self {
-            Self::Generic => generic,
+            Self::Generic | Self::Anthropic => generic,
             Self::OpenAi | Self::Azure => Quirks {
                 max_tokens_field: MaxTokensField::MaxCompletionTokens,
                 system_mode: SystemMode::Developer,
