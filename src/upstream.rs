@@ -31,10 +31,11 @@ pub use self::{
 };
 use self::{
     client::{Clients, Request},
-    retry::{Course, Outcome},
+    retry::{Budget, Course, Outcome},
 };
 use crate::{
     config::{limits::Limits, upstream::Upstream as Settings},
+    metrics::Metrics,
     secret::SecretString,
 };
 
@@ -48,6 +49,8 @@ struct Inner {
     limits: Limits,
     clients: Clients,
     headers: HeaderMap,
+    budget: Budget,
+    metrics: Arc<Metrics>,
 }
 
 /// One `POST`.
@@ -100,16 +103,18 @@ pub struct Listing {
 }
 
 impl Upstream {
-    /// Prepares the connections to an upstream; nothing is sent yet.
+    /// Prepares the connections to an upstream; nothing is sent yet. Retries are counted in `metrics`.
     ///
     /// # Errors
     /// [`Error::Setup`] when a configured header cannot be sent, or this machine has no TLS roots.
-    pub fn new(settings: &Settings, limits: &Limits) -> Result<Self, Error> {
+    pub fn new(settings: &Settings, limits: &Limits, metrics: Arc<Metrics>) -> Result<Self, Error> {
         Ok(Self(Arc::new(Inner {
             settings: settings.clone(),
             limits: limits.clone(),
             clients: Clients::new(settings, limits)?,
             headers: request::fixed_headers(settings)?,
+            budget: Budget::default(),
+            metrics,
         })))
     }
 
@@ -129,6 +134,7 @@ impl Upstream {
         let mut headers = request::headers(&self.0.settings, &self.0.headers, call.accept, call.key)?;
         request::add_anthropic(&self.0.settings, &mut headers, call.endpoint, call.client_headers);
         let mut course = Course::default();
+        self.0.budget.note_call();
         loop {
             let request = Request {
                 method: Method::POST,
@@ -142,7 +148,7 @@ impl Upstream {
                 Ok(answer) => Outcome::of_answer(answer).await,
                 Err(failure) => failure.outcome.clone(),
             };
-            let Some(wait) = course.next(&outcome) else {
+            let Some(wait) = course.next(&outcome, &self.0.budget, &self.0.metrics) else {
                 let retries = course.retries();
                 return result.map(|answer| Answer { retries, ..answer }).map_err(|failure| failure.error);
             };

@@ -56,7 +56,8 @@ impl<'a> Request<'a> {
 impl Clients {
     pub(super) fn new(settings: &Settings, limits: &Limits) -> Result<Self, Error> {
         let base_url = &settings.base_url;
-        let (connect_timeout, idle_timeout) = (limits.connect_timeout, pool_idle_timeout(base_url));
+        let connect_timeout = limits.connect_timeout;
+        let idle_timeout = limits.pool_idle_timeout.unwrap_or_else(|| pool_idle_timeout(base_url));
         if is_direct(base_url) {
             return Direct::new(base_url, connect_timeout, idle_timeout).map(Self::Direct);
         }
