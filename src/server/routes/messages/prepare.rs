@@ -15,9 +15,12 @@ use crate::{
         Resolution,
         dialect::{Choice, Spoken},
     },
-    protocol::anthropic::{
-        error::{Error, ErrorKind},
-        request::{Parsed, Request},
+    protocol::{
+        anthropic::{
+            error::{Error, ErrorKind},
+            request::{Parsed, Request},
+        },
+        json,
     },
     server::{error::ApiError, request_log::Log, state::Shared},
     telemetry::field,
@@ -131,7 +134,9 @@ fn translate(
         notes.add_lossy(&report);
     });
     refuse_losses(shared.config.server.on_lossy, &options.upstream, &report)?;
-    let body = serde_json::to_vec(&translated.body).map_err(|error| {
+    // What it says is mostly what the client said.
+    let expected = body.len() + body.len() / 16 + 1024;
+    let body = json::to_vec(&translated.body, expected).map_err(|error| {
         Error::new(ErrorKind::Api, format!("the translated request cannot be written: {error}"))
     })?;
     let model = options.model;
