@@ -4,7 +4,9 @@
 //! one with the most literal characters wins, of equals the one that stands first. A suffix in brackets, with
 //! which Claude Code marks long contexts (`claude-sonnet-5[1m]`), is no part of the name.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 /// The rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub struct ModelMap {
 }
 
 /// An upstream model, and what clients may know about it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Target {
     /// The name that the upstream knows.
     pub model: String,
@@ -182,6 +184,24 @@ impl ModelMap {
         }
         let default = self.default.as_ref()?;
         Some((&default.target, Rule::Default(default.origin.clone())))
+    }
+}
+
+/// As the file writes it.
+impl Serialize for ModelMap {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let target = |mapped: &Option<Mapped>| mapped.as_ref().map(|it| it.target.clone());
+        let Families { haiku, sonnet, opus } = &self.families;
+        let mut map = serializer.serialize_map(Some(5))?;
+        for (name, mapped) in
+            [("haiku", haiku), ("sonnet", sonnet), ("opus", opus), ("default", &self.default)]
+        {
+            map.serialize_entry(name, &target(mapped))?;
+        }
+        let rules: BTreeMap<&str, &Target> =
+            self.exact.iter().chain(&self.globs).map(|(name, target)| (name.as_str(), target)).collect();
+        map.serialize_entry("map", &rules)?;
+        map.end()
     }
 }
 

@@ -6,16 +6,23 @@
 use std::{borrow::Cow, fmt};
 
 pub use secrecy::{ExposeSecret, SecretString};
+use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 /// One client's key, known by its digest.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct ClientKey {
     /// What logs call the client.
     pub id: String,
     /// SHA-256 of the key.
+    #[serde(rename = "sha256", serialize_with = "redacted")]
     pub digest: [u8; 32],
+}
+
+/// A digest is no key, but those who know it can try keys at home.
+fn redacted<S: Serializer>(_: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str("[redacted]")
 }
 
 impl fmt::Debug for ClientKey {
@@ -25,7 +32,7 @@ impl fmt::Debug for ClientKey {
 }
 
 /// The keys that clients may present.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ClientKeys(Vec<ClientKey>);
 
 impl ClientKeys {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::{
     error::Error,
     file::LimitsTable,
@@ -9,7 +11,7 @@ use super::{
 };
 
 /// Timeouts and sizes. Sizes are bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Limits {
     /// Connecting to the upstream, TLS included. Default 10 s.
     pub connect_timeout: Duration,

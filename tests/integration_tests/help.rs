@@ -4,7 +4,7 @@ use crate::support::program::{Output, Program, Server};
 use std::fs;
 use std::path::Path;
 
-const COMMANDS: [&str; 7] = ["serve", "run", "convert", "check", "models", "health", "completions"];
+const COMMANDS: [&str; 8] = ["serve", "run", "config", "convert", "check", "models", "health", "completions"];
 
 fn run(arguments: &[&str]) -> Output {
     Program::aiapiproxy().args(arguments).run()
