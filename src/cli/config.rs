@@ -100,7 +100,11 @@ fn show(args: &ShowArgs, global: &GlobalArgs) -> Result<Exit> {
 
 fn lines(settings: &[Shown], with_origin: bool) -> String {
     let line = |setting: &Shown| {
-        let origin = if with_origin { format!("  # {}", setting.origin) } else { String::new() };
+        let origin = if with_origin && !setting.value.is_null() {
+            format!("  # {}", setting.origin)
+        } else {
+            String::new()
+        };
         format!("{setting}{origin}\n")
     };
     settings.iter().map(line).collect()

@@ -130,7 +130,10 @@ fn in_words(duration: Duration) -> String {
 fn position(key: &str) -> usize {
     let exact = KEYS.iter().position(|known| *known == key);
     let fits = |known: &&str| {
-        key.strip_prefix(*known).is_some_and(|rest| rest.starts_with('.'))
+        let is_below =
+            |longer: &str, shorter| longer.strip_prefix(shorter).is_some_and(|it| it.starts_with('.'));
+        is_below(key, *known)
+            || is_below(known, key)
             || known
                 .rsplit_once('.')
                 .is_some_and(|(table, name)| key.starts_with(table) && key.rsplit('.').next() == Some(name))
