@@ -35,6 +35,7 @@ Register-ArgumentCompleter -Native -CommandName 'aiapiproxy' -ScriptBlock {
             [CompletionResult]::new('models', 'models', [CompletionResultType]::ParameterValue, 'Show which upstream model stands for which requested name')
             [CompletionResult]::new('health', 'health', [CompletionResultType]::ParameterValue, 'Ask a running server whether it is well')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'See, check or begin the configuration')
+            [CompletionResult]::new('keys', 'keys', [CompletionResultType]::ParameterValue, 'Make keys that clients present to the server')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
@@ -201,6 +202,37 @@ Register-ArgumentCompleter -Native -CommandName 'aiapiproxy' -ScriptBlock {
         'aiapiproxy;config;help;help' {
             break
         }
+        'aiapiproxy;keys' {
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read this configuration file and no other')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Take every known variable that the environment does not set from this file')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('new', 'new', [CompletionResultType]::ParameterValue, 'Make a key: print it once, and the table for the configuration file, which holds only its hash')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'aiapiproxy;keys;new' {
+            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'What logs call the client; up to 64 letters, digits, `-`, `_`, `.`, `@`')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read this configuration file and no other')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Take every known variable that the environment does not set from this file')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'aiapiproxy;keys;help' {
+            [CompletionResult]::new('new', 'new', [CompletionResultType]::ParameterValue, 'Make a key: print it once, and the table for the configuration file, which holds only its hash')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'aiapiproxy;keys;help;new' {
+            break
+        }
+        'aiapiproxy;keys;help;help' {
+            break
+        }
         'aiapiproxy;completions' {
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read this configuration file and no other')
             [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Take every known variable that the environment does not set from this file')
@@ -217,6 +249,7 @@ Register-ArgumentCompleter -Native -CommandName 'aiapiproxy' -ScriptBlock {
             [CompletionResult]::new('models', 'models', [CompletionResultType]::ParameterValue, 'Show which upstream model stands for which requested name')
             [CompletionResult]::new('health', 'health', [CompletionResultType]::ParameterValue, 'Ask a running server whether it is well')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'See, check or begin the configuration')
+            [CompletionResult]::new('keys', 'keys', [CompletionResultType]::ParameterValue, 'Make keys that clients present to the server')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
@@ -256,6 +289,13 @@ Register-ArgumentCompleter -Native -CommandName 'aiapiproxy' -ScriptBlock {
             break
         }
         'aiapiproxy;help;config;init' {
+            break
+        }
+        'aiapiproxy;help;keys' {
+            [CompletionResult]::new('new', 'new', [CompletionResultType]::ParameterValue, 'Make a key: print it once, and the table for the configuration file, which holds only its hash')
+            break
+        }
+        'aiapiproxy;help;keys;new' {
             break
         }
         'aiapiproxy;help;completions' {

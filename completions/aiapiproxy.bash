@@ -34,6 +34,9 @@ _aiapiproxy() {
             aiapiproxy,help)
                 cmd="aiapiproxy__subcmd__help"
                 ;;
+            aiapiproxy,keys)
+                cmd="aiapiproxy__subcmd__keys"
+                ;;
             aiapiproxy,models)
                 cmd="aiapiproxy__subcmd__models"
                 ;;
@@ -91,6 +94,9 @@ _aiapiproxy() {
             aiapiproxy__subcmd__help,help)
                 cmd="aiapiproxy__subcmd__help__subcmd__help"
                 ;;
+            aiapiproxy__subcmd__help,keys)
+                cmd="aiapiproxy__subcmd__help__subcmd__keys"
+                ;;
             aiapiproxy__subcmd__help,models)
                 cmd="aiapiproxy__subcmd__help__subcmd__models"
                 ;;
@@ -112,6 +118,21 @@ _aiapiproxy() {
             aiapiproxy__subcmd__help__subcmd__config,validate)
                 cmd="aiapiproxy__subcmd__help__subcmd__config__subcmd__validate"
                 ;;
+            aiapiproxy__subcmd__help__subcmd__keys,new)
+                cmd="aiapiproxy__subcmd__help__subcmd__keys__subcmd__new"
+                ;;
+            aiapiproxy__subcmd__keys,help)
+                cmd="aiapiproxy__subcmd__keys__subcmd__help"
+                ;;
+            aiapiproxy__subcmd__keys,new)
+                cmd="aiapiproxy__subcmd__keys__subcmd__new"
+                ;;
+            aiapiproxy__subcmd__keys__subcmd__help,help)
+                cmd="aiapiproxy__subcmd__keys__subcmd__help__subcmd__help"
+                ;;
+            aiapiproxy__subcmd__keys__subcmd__help,new)
+                cmd="aiapiproxy__subcmd__keys__subcmd__help__subcmd__new"
+                ;;
             *)
                 ;;
         esac
@@ -119,7 +140,7 @@ _aiapiproxy() {
 
     case "${cmd}" in
         aiapiproxy)
-            opts="-h -V --config --env-file --color --help --version serve run convert check models health config completions help"
+            opts="-h -V --config --env-file --color --help --version serve run convert check models health config keys completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -535,7 +556,7 @@ _aiapiproxy() {
             return 0
             ;;
         aiapiproxy__subcmd__help)
-            opts="serve run convert check models health config completions help"
+            opts="serve run convert check models health config keys completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -688,6 +709,34 @@ _aiapiproxy() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        aiapiproxy__subcmd__help__subcmd__keys)
+            opts="new"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__help__subcmd__keys__subcmd__new)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         aiapiproxy__subcmd__help__subcmd__models)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -723,6 +772,104 @@ _aiapiproxy() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__keys)
+            opts="-h --config --env-file --color --help new help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__keys__subcmd__help)
+            opts="new help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__keys__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__keys__subcmd__help__subcmd__new)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__keys__subcmd__new)
+            opts="-h --id --json --config --env-file --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

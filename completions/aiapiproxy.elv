@@ -32,6 +32,7 @@ set edit:completion:arg-completer[aiapiproxy] = {|@words|
             cand models 'Show which upstream model stands for which requested name'
             cand health 'Ask a running server whether it is well'
             cand config 'See, check or begin the configuration'
+            cand keys 'Make keys that clients present to the server'
             cand completions 'Print the completion script of a shell'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
@@ -180,6 +181,32 @@ set edit:completion:arg-completer[aiapiproxy] = {|@words|
         }
         &'aiapiproxy;config;help;help'= {
         }
+        &'aiapiproxy;keys'= {
+            cand --config 'Read this configuration file and no other'
+            cand --env-file 'Take every known variable that the environment does not set from this file'
+            cand --color 'When to use colours'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand new 'Make a key: print it once, and the table for the configuration file, which holds only its hash'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'aiapiproxy;keys;new'= {
+            cand --id 'What logs call the client; up to 64 letters, digits, `-`, `_`, `.`, `@`'
+            cand --config 'Read this configuration file and no other'
+            cand --env-file 'Take every known variable that the environment does not set from this file'
+            cand --color 'When to use colours'
+            cand --json 'Print JSON'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'aiapiproxy;keys;help'= {
+            cand new 'Make a key: print it once, and the table for the configuration file, which holds only its hash'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'aiapiproxy;keys;help;new'= {
+        }
+        &'aiapiproxy;keys;help;help'= {
+        }
         &'aiapiproxy;completions'= {
             cand --config 'Read this configuration file and no other'
             cand --env-file 'Take every known variable that the environment does not set from this file'
@@ -195,6 +222,7 @@ set edit:completion:arg-completer[aiapiproxy] = {|@words|
             cand models 'Show which upstream model stands for which requested name'
             cand health 'Ask a running server whether it is well'
             cand config 'See, check or begin the configuration'
+            cand keys 'Make keys that clients present to the server'
             cand completions 'Print the completion script of a shell'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
@@ -223,6 +251,11 @@ set edit:completion:arg-completer[aiapiproxy] = {|@words|
         &'aiapiproxy;help;config;schema'= {
         }
         &'aiapiproxy;help;config;init'= {
+        }
+        &'aiapiproxy;help;keys'= {
+            cand new 'Make a key: print it once, and the table for the configuration file, which holds only its hash'
+        }
+        &'aiapiproxy;help;keys;new'= {
         }
         &'aiapiproxy;help;completions'= {
         }

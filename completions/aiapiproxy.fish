@@ -38,6 +38,7 @@ complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "check" -d 'Tr
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "models" -d 'Show which upstream model stands for which requested name'
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "health" -d 'Ask a running server whether it is well'
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "config" -d 'See, check or begin the configuration'
+complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "keys" -d 'Make keys that clients present to the server'
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l host -d 'Address to listen on [default: 127.0.0.1] [env: SERVER_HOST]' -r
@@ -216,22 +217,42 @@ complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "schema"
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "init" -d 'Write a commented configuration file to begin with'
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and not __fish_seen_subcommand_from new help" -l config -d 'Read this configuration file and no other' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and not __fish_seen_subcommand_from new help" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and not __fish_seen_subcommand_from new help" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and not __fish_seen_subcommand_from new help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and not __fish_seen_subcommand_from new help" -f -a "new" -d 'Make a key: print it once, and the table for the configuration file, which holds only its hash'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and not __fish_seen_subcommand_from new help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and __fish_seen_subcommand_from new" -l id -d 'What logs call the client; up to 64 letters, digits, `-`, `_`, `.`, `@`' -r
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and __fish_seen_subcommand_from new" -l config -d 'Read this configuration file and no other' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and __fish_seen_subcommand_from new" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and __fish_seen_subcommand_from new" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and __fish_seen_subcommand_from new" -l json -d 'Print JSON'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and __fish_seen_subcommand_from help" -f -a "new" -d 'Make a key: print it once, and the table for the configuration file, which holds only its hash'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand completions" -l config -d 'Read this configuration file and no other' -r -F
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand completions" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config completions help" -f -a "serve" -d 'Run the proxy: listen for clients of Anthropic\'s API and answer with the upstream\'s models'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config completions help" -f -a "run" -d 'Run a command, such as claude, with a proxy of its own'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config completions help" -f -a "convert" -d 'Translate requests, responses, streams and errors between dialects'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config completions help" -f -a "check" -d 'Try every step to the upstream: name, connection, TLS, key, models'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config completions help" -f -a "models" -d 'Show which upstream model stands for which requested name'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config completions help" -f -a "health" -d 'Ask a running server whether it is well'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config completions help" -f -a "config" -d 'See, check or begin the configuration'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config completions help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "serve" -d 'Run the proxy: listen for clients of Anthropic\'s API and answer with the upstream\'s models'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "run" -d 'Run a command, such as claude, with a proxy of its own'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "convert" -d 'Translate requests, responses, streams and errors between dialects'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "check" -d 'Try every step to the upstream: name, connection, TLS, key, models'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "models" -d 'Show which upstream model stands for which requested name'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "health" -d 'Ask a running server whether it is well'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "config" -d 'See, check or begin the configuration'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "keys" -d 'Make keys that clients present to the server'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print every setting as it is in force, without secrets'
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "validate" -d 'Say whether the configuration is right'
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "schema"
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "init" -d 'Write a commented configuration file to begin with'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "new" -d 'Make a key: print it once, and the table for the configuration file, which holds only its hash'

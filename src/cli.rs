@@ -17,6 +17,7 @@ mod completions;
 mod config;
 mod convert;
 mod health;
+mod keys;
 mod models;
 mod output;
 mod run;
@@ -95,6 +96,7 @@ enum Command {
     Models(models::Args),
     Health(health::Args),
     Config(config::Args),
+    Keys(keys::Args),
     Completions(completions::Args),
 }
 
@@ -124,6 +126,7 @@ impl Cli {
             Command::Models(args) => models::run(&args, &global),
             Command::Health(args) => health::run(&args, &global),
             Command::Config(args) => config::run(&args, &global),
+            Command::Keys(args) => keys::run(&args),
             Command::Completions(args) => completions::run(&args),
         }
     }

@@ -8,6 +8,10 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
+use self::counting::Multiplier;
+
+pub mod counting;
+
 /// The rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModelMap {
@@ -29,6 +33,9 @@ pub struct Target {
     pub max_input_tokens: Option<u64>,
     /// The most tokens that it answers with, if known.
     pub max_output_tokens: Option<u64>,
+    /// By how much its token counts are multiplied, if not as the upstream's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count_multiplier: Option<Multiplier>,
 }
 
 /// A target and who chose it, in words (`env CLAUDE_SONNET_MODEL`).
@@ -292,7 +299,7 @@ fn literal_length(pattern: &str) -> usize {
 }
 
 /// `*` stands for any text, `?` for one character. Takes time in proportion to pattern × name at worst.
-fn glob_matches(pattern: &str, name: &str) -> bool {
+pub fn glob_matches(pattern: &str, name: &str) -> bool {
     let (mut pattern, mut name) = (pattern.chars(), name.chars());
     // Where to go on when the text after the last star does not fit: the star swallows one character more.
     let mut retry: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;

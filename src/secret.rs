@@ -3,82 +3,24 @@
 //! Keys are [`SecretString`]s: `Debug` prints `[REDACTED]`, nothing serialises them, memory is wiped on drop.
 //! Client keys are kept as SHA-256 digests only.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 pub use secrecy::{ExposeSecret, SecretString};
-use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
-use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
-/// One client's key, known by its digest.
-#[derive(Clone, PartialEq, Eq, Serialize)]
-pub struct ClientKey {
-    /// What logs call the client.
-    pub id: String,
-    /// SHA-256 of the key.
-    #[serde(rename = "sha256", serialize_with = "redacted")]
-    pub digest: [u8; 32],
-}
+mod client_keys;
 
-/// A digest is no key, but those who know it can try keys at home.
-fn redacted<S: Serializer>(_: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str("[redacted]")
-}
-
-impl fmt::Debug for ClientKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientKey").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-/// The keys that clients may present.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct ClientKeys(Vec<ClientKey>);
-
-impl ClientKeys {
-    /// Adds a key. Ids and digests should differ; of two equal digests the later one is found.
-    pub fn push(&mut self, key: ClientKey) {
-        self.0.push(key);
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The keys, in configured order.
-    pub fn iter(&self) -> impl Iterator<Item = &ClientKey> {
-        self.0.iter()
-    }
-
-    /// The id that a presented key belongs to.
-    ///
-    /// Every key is compared and no comparison ends early, so the time tells neither which key came close nor
-    /// how long a configured key is. The empty key belongs to nobody.
-    pub fn find(&self, presented: &str) -> Option<&str> {
-        let presented_digest = digest(presented);
-        let mut found = 0_u64;
-        for (position, key) in (1_u64..).zip(&self.0) {
-            let same: Choice = key.digest.ct_eq(&presented_digest);
-            found = u64::conditional_select(&found, &position, same);
-        }
-        let index = usize::try_from(found).ok()?.checked_sub(1)?;
-        if presented.is_empty() {
-            return None;
-        }
-        self.0.get(index).map(|key| key.id.as_str())
-    }
-}
-
-impl FromIterator<ClientKey> for ClientKeys {
-    fn from_iter<I: IntoIterator<Item = ClientKey>>(keys: I) -> Self {
-        Self(keys.into_iter().collect())
-    }
-}
+pub use client_keys::{ClientKey, ClientKeys, Terms};
 
 /// SHA-256 of a key. Fast on purpose: keys are random, not human passwords.
 pub fn digest(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
+}
+
+/// A digest as configuration files have it.
+pub fn hex(digest: &[u8; 32]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Whether a key can stand in an HTTP header: visible ASCII without spaces.
@@ -194,38 +136,10 @@ fn key_length(text: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn keys(of: &[&str]) -> ClientKeys {
-        of.iter().map(|key| ClientKey { id: format!("id of {key}"), digest: digest(key) }).collect()
-    }
-
-    #[test]
-    fn a_key_is_found_wherever_it_stands() {
-        let keys = keys(&["alpha", "beta", "gamma"]);
-        for key in ["alpha", "beta", "gamma"] {
-            assert_eq!(keys.find(key), Some(format!("id of {key}").as_str()));
-        }
-        for wrong in ["", "alph", "alphaa", "ALPHA", "delta", " alpha"] {
-            assert_eq!(keys.find(wrong), None, "{wrong:?}");
-        }
-        assert_eq!(ClientKeys::default().find(""), None);
-    }
-
-    #[test]
-    fn an_empty_key_matches_not_even_an_empty_one() {
-        assert_eq!(keys(&[""]).find(""), None);
-        assert_eq!(keys(&["", "alpha"]).find("alpha"), Some("id of alpha"));
-    }
-
-    #[test]
-    fn debug_shows_neither_key_nor_digest() {
-        let shown = format!("{:?}", keys(&["CANARY"]));
-        assert_eq!(shown, r#"ClientKeys([ClientKey { id: "id of CANARY", .. }])"#);
-    }
-
     #[test]
     fn digests_are_sha_256() {
-        let [first, second, ..] = digest("abc");
-        assert_eq!((first, second), (0xba, 0x78));
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hex(&digest("abc")), expected);
     }
 
     #[test]

@@ -5,7 +5,9 @@
 
 mod accept;
 mod auth;
+mod client_address;
 mod client_io;
+mod clients;
 mod content_encoding;
 pub mod demo;
 mod error;

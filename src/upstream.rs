@@ -10,6 +10,7 @@ mod error;
 pub mod probe;
 mod request;
 mod retry;
+mod token_count;
 
 use std::{
     sync::Arc,
@@ -25,6 +26,7 @@ pub use self::{
     body::Body,
     error::{Error, Unreachable, Waiting},
     request::{Accept, Endpoint},
+    token_count::{CountBy, Uncounted},
 };
 use self::{
     client::Clients,

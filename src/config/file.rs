@@ -16,11 +16,11 @@ use super::{
     layers::{Origin, Setting},
     paths,
 };
-use crate::secret;
+use crate::{models::counting::Multiplier, secret};
 
 mod values;
 
-pub(super) use values::{Integer, Quantity, SecretText, TargetValue};
+pub(super) use values::{Decimal, Integer, MULTIPLIER, Moment, Quantity, SecretText, TargetValue};
 
 /// Every key of the file, in the order of `config.example.toml`. Below `upstream.headers` and `models.map` the
 /// user chooses the names.
@@ -29,12 +29,18 @@ pub(super) const KEYS: &[&str] = &[
     "server.port",
     "server.auth",
     "server.allowed_hosts",
+    "server.trusted_proxies",
     "server.on_lossy",
     "server.cors.enabled",
     "server.cors.allowed_origins",
     "server.client_keys.id",
     "server.client_keys.key",
     "server.client_keys.sha256",
+    "server.client_keys.expires",
+    "server.client_keys.models",
+    "server.client_keys.requests_per_minute",
+    "server.client_keys.tokens_per_minute",
+    "server.client_keys.max_concurrent",
     "upstream.name",
     "upstream.preset",
     "upstream.base_url",
@@ -46,6 +52,8 @@ pub(super) const KEYS: &[&str] = &[
     "upstream.content_filter",
     "upstream.max_output_tokens",
     "upstream.context_window",
+    "upstream.count_tokens",
+    "upstream.count_multiplier",
     "upstream.headers",
     "upstream.quirks.max_tokens_field",
     "upstream.quirks.system_mode",
@@ -80,6 +88,7 @@ pub(super) const KEYS: &[&str] = &[
     "upstream.quirks.think_opened",
     "upstream.quirks.citations",
     "upstream.quirks.lenient_eof",
+    "upstream.quirks.token_counting",
     "models.haiku",
     "models.sonnet",
     "models.opus",
@@ -89,6 +98,7 @@ pub(super) const KEYS: &[&str] = &[
     "models.map.*.display_name",
     "models.map.*.max_input_tokens",
     "models.map.*.max_output_tokens",
+    "models.map.*.count_multiplier",
     "limits.connect_timeout",
     "limits.first_byte_timeout",
     "limits.stream_idle_timeout",
@@ -251,6 +261,7 @@ pub(super) struct ServerTable {
     pub(super) port: Option<Spanned<Integer>>,
     pub(super) auth: Option<Spanned<String>>,
     pub(super) allowed_hosts: Option<Spanned<Vec<String>>>,
+    pub(super) trusted_proxies: Option<Spanned<Vec<String>>>,
     pub(super) on_lossy: Option<Spanned<String>>,
     pub(super) cors: CorsTable,
     pub(super) client_keys: Vec<Spanned<ClientKeyTable>>,
@@ -271,6 +282,11 @@ pub(super) struct ClientKeyTable {
     pub(super) id: Spanned<String>,
     pub(super) key: Option<Spanned<SecretText>>,
     pub(super) sha256: Option<Spanned<SecretText>>,
+    pub(super) expires: Option<Spanned<Moment>>,
+    pub(super) models: Option<Spanned<Vec<String>>>,
+    pub(super) requests_per_minute: Option<Spanned<Integer>>,
+    pub(super) tokens_per_minute: Option<Spanned<Integer>>,
+    pub(super) max_concurrent: Option<Spanned<Integer>>,
 }
 
 /// `[upstream]`.
@@ -288,6 +304,8 @@ pub(super) struct UpstreamTable {
     pub(super) content_filter: Option<Spanned<String>>,
     pub(super) max_output_tokens: Option<Spanned<Integer>>,
     pub(super) context_window: Option<Spanned<Integer>>,
+    pub(super) count_tokens: Option<Spanned<String>>,
+    pub(super) count_multiplier: Option<Spanned<Decimal>>,
     pub(super) headers: BTreeMap<Spanned<String>, SecretText>,
     pub(super) quirks: QuirksTable,
 }
@@ -329,6 +347,7 @@ pub(super) struct QuirksTable {
     pub(super) think_opened: Option<Spanned<bool>>,
     pub(super) citations: Option<Spanned<bool>>,
     pub(super) lenient_eof: Option<Spanned<bool>>,
+    pub(super) token_counting: Option<Spanned<String>>,
 }
 
 /// `[models]`.
@@ -350,6 +369,7 @@ pub(super) struct TargetTable {
     pub(super) display_name: Option<String>,
     pub(super) max_input_tokens: Option<u64>,
     pub(super) max_output_tokens: Option<u64>,
+    pub(super) count_multiplier: Option<Multiplier>,
 }
 
 /// `[limits]`.

@@ -62,8 +62,14 @@ fn mapped(
 }
 
 fn table_target(table: TargetTable) -> Target {
-    let TargetTable { model, display_name, max_input_tokens, max_output_tokens } = table;
-    Target { model: model.trim().to_owned(), display_name, max_input_tokens, max_output_tokens }
+    let TargetTable { model, display_name, max_input_tokens, max_output_tokens, count_multiplier } = table;
+    Target {
+        model: model.trim().to_owned(),
+        display_name,
+        max_input_tokens,
+        max_output_tokens,
+        count_multiplier,
+    }
 }
 
 /// Refuses names that no upstream can have.

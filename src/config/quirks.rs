@@ -9,7 +9,7 @@ use super::{
 };
 use crate::translate::quirks::{
     CacheControl, MaxTokensField, Prefill, Preset, Quirks, ReasoningEcho, ReasoningRequest, SystemMode,
-    ToolIds,
+    TokenCounting, ToolIds,
 };
 
 /// The names of the values that are neither yes nor no, as the file writes them.
@@ -101,6 +101,17 @@ const PREFILLS: Kind<Prefill> = Kind {
     names: &["appended", "continued", "continue_final_message", "prefix_flag"],
 };
 
+const TOKEN_COUNTINGS: Kind<TokenCounting> = Kind {
+    expected: "\"nowhere\", \"tokenize\" or \"apply_template\"",
+    read: |text| match text {
+        "nowhere" => Some(TokenCounting::Nowhere),
+        "tokenize" => Some(TokenCounting::Tokenize),
+        "apply_template" => Some(TokenCounting::ApplyTemplate),
+        _ => None,
+    },
+    names: &["nowhere", "tokenize", "apply_template"],
+};
+
 /// An effort; the names are OpenAI's, which presets draw from.
 const EFFORT: Kind<&'static str> = Kind {
     expected: "a list of efforts: \"none\", \"minimal\", \"low\", \"medium\", \"high\", \"xhigh\", \"max\"",
@@ -130,7 +141,7 @@ pub(super) fn resolve(preset: Preset, table: QuirksTable, layers: &mut Layers<'_
     choices! {
         max_tokens_field: MAX_TOKENS_FIELDS, system_mode: SYSTEM_MODES, reasoning_request: REASONING_REQUESTS,
         reasoning_echo: REASONING_ECHOES, tool_ids: TOOL_IDS, prefill: PREFILLS,
-        cache_control: CACHE_CONTROLS
+        cache_control: CACHE_CONTROLS, token_counting: TOKEN_COUNTINGS
     }
     switches! {
         system_parts, stream_usage, top_k, no_sampling_on_reasoning_models, parallel_tool_calls, strict_tools,

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
 use super::{
@@ -9,6 +10,7 @@ use super::{
     error::{BadValue, Error},
     file::ServerTable,
     layers::{Kind, Layers, SWITCH, Setting},
+    show,
 };
 use crate::secret::{ClientKey, ClientKeys};
 
@@ -31,6 +33,9 @@ pub struct Server {
     /// `Host` values accepted beside localhost, 127.0.0.1 and `[::1]` while no client key is required. Lower
     /// case, without port. Default none.
     pub allowed_hosts: Vec<String>,
+    /// Peers whose `X-Forwarded-For` is believed. Default none.
+    #[serde(serialize_with = "show::each_printed")]
+    pub trusted_proxies: Vec<IpNet>,
     /// `auth = "none"` is allowed beyond loopback. Default false; only the flag `--allow-unauthenticated`.
     #[serde(skip)]
     pub allow_unauthenticated: bool,
@@ -101,6 +106,7 @@ impl Default for Server {
             client_keys: ClientKeys::default(),
             cors: Cors { enabled: true, origins: Origins::Any },
             allowed_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
             allow_unauthenticated: false,
             on_lossy: OnLossy::Warn,
         }
@@ -135,7 +141,7 @@ impl Server {
 
     /// Takes the digest of the key made for [`Auth::Generate`] as the one client key, with the id `generated`.
     pub fn adopt_generated_key(&mut self, digest: [u8; 32]) {
-        self.client_keys.push(ClientKey { id: "generated".to_owned(), digest });
+        self.client_keys.push(ClientKey::new("generated", digest));
         self.auth = Auth::Keys;
     }
 }
@@ -198,6 +204,9 @@ impl Server {
         let hosts = allowed_hosts(layers.file.setting(table.allowed_hosts))?;
         let allowed_hosts =
             layers.choose("server.allowed_hosts", [hosts]).map_or_else(Vec::new, |it| it.value);
+        let proxies = trusted_proxies(layers.file.setting(table.trusted_proxies))?;
+        let trusted_proxies =
+            layers.choose("server.trusted_proxies", [proxies]).map_or_else(Vec::new, |it| it.value);
         let cors_enabled = [
             layers.env("CORS_ENABLED", "server.cors.enabled", &SWITCH)?,
             layers.file.setting(table.cors.enabled),
@@ -209,7 +218,7 @@ impl Server {
         ];
         let allowed_origins = layers.choose("server.cors.allowed_origins", allowed_origins);
         let client_keys =
-            [client_keys::in_variable(layers)?, client_keys::in_file(table.client_keys, layers.file)?];
+            [client_keys::in_variable(layers)?, client_keys::in_file(table.client_keys, layers)?];
         let client_keys = layers.choose("server.client_keys", client_keys);
         let auth = layers.file(table.auth, "server.auth", &AUTH)?;
         let auth = layers.choose("server.auth", [auth]);
@@ -225,6 +234,7 @@ impl Server {
             client_keys: ClientKeys::default(),
             cors: Cors { enabled: cors_enabled, origins: Origins::Any },
             allowed_hosts,
+            trusted_proxies,
             allow_unauthenticated: flags.allow_unauthenticated,
             on_lossy,
         };
@@ -297,6 +307,22 @@ fn allowed_hosts(setting: Option<Setting<Vec<String>>>) -> Result<Option<Setting
         HOST.read("server.allowed_hosts", setting).map(|it| it.value.to_ascii_lowercase())
     };
     let value = hosts.into_iter().map(one).collect::<Result<_, _>>()?;
+    Ok(Some(Setting { value, origin }))
+}
+
+const NETWORK: Kind<IpNet> = Kind {
+    expected: "an address or a network such as \"10.0.0.0/8\"",
+    read: |text| text.parse().or_else(|_| text.parse().map(|address: IpAddr| address.into())).ok(),
+    names: &[],
+};
+
+fn trusted_proxies(setting: Option<Setting<Vec<String>>>) -> Result<Option<Setting<Vec<IpNet>>>, Error> {
+    let Some(Setting { value: networks, origin }) = setting else { return Ok(None) };
+    let one = |network: String| {
+        let setting = Setting { value: network, origin: origin.clone() };
+        NETWORK.read("server.trusted_proxies", setting).map(|it| it.value)
+    };
+    let value = networks.into_iter().map(one).collect::<Result<_, _>>()?;
     Ok(Some(Setting { value, origin }))
 }
 

@@ -197,6 +197,14 @@ pub(super) fn printed<T: fmt::Display, S: Serializer>(value: &T, serializer: S) 
     serializer.collect_str(value)
 }
 
+/// The same for each of several.
+pub(super) fn each_printed<T: fmt::Display, S: Serializer>(
+    values: &[T],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(values.iter().map(ToString::to_string))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -9,11 +9,12 @@ use url::Url;
 use super::{
     Flags,
     error::{BadValue, Error, nearest},
-    file::{SecretText, UpstreamTable},
+    file::{MULTIPLIER, SecretText, UpstreamTable},
     layers::{Kind, Layers, Origin, Setting},
     quirks, show,
 };
 use crate::{
+    models::counting::{Counter, Multiplier},
     secret::{ExposeSecret as _, SecretString},
     translate::quirks::{Preset, Quirks},
 };
@@ -56,6 +57,10 @@ pub struct Upstream {
     pub max_output_tokens: Option<u64>,
     /// The tokens that fit into the models' context, if known. Default none.
     pub context_window: Option<u64>,
+    /// Who answers `count_tokens`. Default: the o200k tables.
+    pub count_tokens: Counter,
+    /// By how much token counts are multiplied for clients; a model's own multiplier wins. Default 1.
+    pub count_multiplier: Multiplier,
     /// Headers added to every request, in the file's order; values may be secret, so `Debug` shows names only.
     /// Default none.
     #[serde(serialize_with = "show::redacted_values")]
@@ -101,6 +106,8 @@ impl Upstream {
             content_filter: ContentFilter::Error,
             max_output_tokens: None,
             context_window: None,
+            count_tokens: Counter::default(),
+            count_multiplier: Multiplier::default(),
             headers: Vec::new(),
         }
     }
@@ -132,6 +139,8 @@ impl fmt::Debug for Upstream {
             .field("content_filter", &self.content_filter)
             .field("max_output_tokens", &self.max_output_tokens)
             .field("context_window", &self.context_window)
+            .field("count_tokens", &self.count_tokens)
+            .field("count_multiplier", &self.count_multiplier)
             .field("headers", &header_names)
             .finish()
     }
@@ -186,6 +195,19 @@ const CONTENT_FILTER: Kind<ContentFilter> = Kind {
     },
     names: &["error", "refusal"],
 };
+
+const COUNTERS: Kind<Counter> = Kind {
+    expected: "\"local\", \"chars\" or \"upstream\"",
+    read: |text| match text {
+        "local" => Some(Counter::Local),
+        "chars" => Some(Counter::Chars),
+        "upstream" => Some(Counter::Upstream),
+        _ => None,
+    },
+    names: &["local", "chars", "upstream"],
+};
+
+const MULTIPLIERS: Kind<Multiplier> = Kind { expected: MULTIPLIER, read: Multiplier::from_text, names: &[] };
 
 const TOKENS: Kind<u64> = Kind {
     expected: "a number of tokens, at least 1",
@@ -243,6 +265,12 @@ impl Upstream {
         upstream.max_output_tokens = layers.choose("upstream.max_output_tokens", [output]).map(|it| it.value);
         let context = layers.file(table.context_window, "upstream.context_window", &TOKENS)?;
         upstream.context_window = layers.choose("upstream.context_window", [context]).map(|it| it.value);
+        let counter = layers.file(table.count_tokens, "upstream.count_tokens", &COUNTERS)?;
+        let counter = layers.choose("upstream.count_tokens", [counter]);
+        upstream.count_tokens = counter.map_or_else(Counter::default, |it| it.value);
+        let multiplier = layers.file(table.count_multiplier, "upstream.count_multiplier", &MULTIPLIERS)?;
+        let multiplier = layers.choose("upstream.count_multiplier", [multiplier]);
+        upstream.count_multiplier = multiplier.map_or_else(Multiplier::default, |it| it.value);
         upstream.headers = headers(table.headers, layers)?;
         Ok(upstream)
     }

@@ -26,9 +26,9 @@ use tower::ServiceExt as _;
 
 use super::{
     Summary,
+    client_address::ClientAddress,
     client_io::{Busy, ClientIo, Patience, Requests},
     reload::Current,
-    request_log::Peer,
     router,
     shutdown::{Shutdown, Signal},
     state::Shared,
@@ -135,10 +135,13 @@ fn answer(
     busy: Busy,
 ) -> impl Future<Output = Result<Response<Served>, Infallible>> + use<> {
     // From here to its end the request knows no other configuration.
-    let router = current.snapshot().router.clone();
+    let snapshot = current.snapshot();
+    let router = snapshot.router.clone();
     let mut request = request.map(Body::new);
     router::normalise(&mut request);
-    request.extensions_mut().insert(Peer(peer));
+    let trusted = &snapshot.shared.config.server.trusted_proxies;
+    let address = ClientAddress::of(peer, request.headers(), trusted);
+    request.extensions_mut().insert(address);
     async move {
         let response = router.oneshot(request).await?;
         Ok(response.map(|body| Served { body, _busy: busy }))

@@ -2,7 +2,10 @@
 //!
 //! All of it is decided from the head of a request, before a byte of the body is read.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
     extract::{Request, State},
@@ -11,7 +14,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, Uri, Version, header};
 
-use super::{error::ApiError, request_log::Log, state::Shared};
+use super::{clients::Client, error::ApiError, request_log::Log, state::Shared};
 use crate::{
     config::server::{Auth, Server},
     protocol::anthropic::error::{Error, ErrorKind},
@@ -23,8 +26,17 @@ use crate::{
 pub(crate) struct Caller {
     /// The id of the client's key.
     pub(crate) id: Option<String>,
+    /// What that client may do.
+    pub(crate) client: Option<Arc<Client>>,
     /// The key to forward to the upstream (`auth = "passthrough"`).
     pub(crate) upstream_key: Option<SecretString>,
+}
+
+impl Caller {
+    /// Whether the caller may use the model that it asks for, or the upstream's that stands for it.
+    pub(crate) fn may_use(&self, requested: &str, upstream: &str) -> bool {
+        self.client.as_deref().is_none_or(|client| client.may_use(requested, upstream))
+    }
 }
 
 /// Lets through what comes with a valid key, and puts the [`Caller`] into the request.
@@ -34,19 +46,35 @@ pub(crate) async fn require_key(
     next: Next,
 ) -> Result<Response, ApiError> {
     let server = &shared.config.server;
-    match authenticate(server.auth, &server.client_keys, request.headers()) {
-        Ok(caller) => {
+    match authenticate(server.auth, &server.client_keys, request.headers(), SystemTime::now()) {
+        Ok(mut caller) => {
+            caller.client = caller.id.as_deref().and_then(|id| shared.clients.of(id));
             if let Some(log) = request.extensions().get::<Log>() {
-                log.note(|notes| notes.client_id.clone_from(&caller.id));
+                log.note(|notes| {
+                    notes.client_id.clone_from(&caller.id);
+                    notes.client.clone_from(&caller.client);
+                });
             }
             request.extensions_mut().insert(caller);
             Ok(next.run(request).await)
         }
         Err(denied) => {
             warn_of("auth_failed", &request, denied.reason());
-            Err(denied.into())
+            Err(throttle(&shared, &request).map_or_else(|| denied.into(), too_many_failures))
         }
     }
+}
+
+/// Counts a failure of this address. Only after the key was looked at: behind one address there may be many, and
+/// the guesses of one must not lock out the others.
+fn throttle(shared: &Shared, request: &Request) -> Option<Duration> {
+    let address = request.extensions().get::<Log>()?.client_address()?;
+    shared.strangers.count(address.ip).err()
+}
+
+fn too_many_failures(wait: Duration) -> ApiError {
+    let message = "too many requests without a valid client key came from this address";
+    ApiError::come_back(message, wait)
 }
 
 /// Lets through what was sent to this server's own name, by a program or by a page that may.
@@ -83,6 +111,8 @@ pub(crate) enum Denied {
     Missing,
     /// It is nobody's.
     Unknown,
+    /// It was somebody's.
+    Expired,
 }
 
 impl Denied {
@@ -90,6 +120,7 @@ impl Denied {
         match self {
             Self::Missing => "no key",
             Self::Unknown => "unknown key",
+            Self::Expired => "expired key",
         }
     }
 }
@@ -103,20 +134,30 @@ impl From<Denied> for ApiError {
 }
 
 /// Decides by the two headers in which clients send keys; one valid key is enough.
-pub(crate) fn authenticate(auth: Auth, keys: &ClientKeys, headers: &HeaderMap) -> Result<Caller, Denied> {
+pub(crate) fn authenticate(
+    auth: Auth,
+    keys: &ClientKeys,
+    headers: &HeaderMap,
+    now: SystemTime,
+) -> Result<Caller, Denied> {
     let presented = [api_key(headers), bearer(headers)];
     let mut presented = presented.into_iter().flatten().filter(|key| !key.is_empty()).peekable();
     match auth {
         Auth::None => Ok(Caller::default()),
         Auth::Passthrough => {
             let key = presented.next().ok_or(Denied::Missing)?;
-            Ok(Caller { id: None, upstream_key: Some(SecretString::from(key.to_owned())) })
+            Ok(Caller { upstream_key: Some(SecretString::from(key.to_owned())), ..Caller::default() })
         }
         // A server whose key was not made yet has no clients.
         Auth::Keys | Auth::Generate => {
             presented.peek().ok_or(Denied::Missing)?;
-            let id = presented.find_map(|key| keys.find(key)).ok_or(Denied::Unknown)?;
-            Ok(Caller { id: Some(id.to_owned()), upstream_key: None })
+            let found: Vec<_> = presented.filter_map(|key| keys.find(key)).collect();
+            let valid = found.iter().find(|key| key.terms.expires.is_none_or(|end| now < end));
+            match valid {
+                Some(key) => Ok(Caller { id: Some(key.id.clone()), ..Caller::default() }),
+                None if found.is_empty() => Err(Denied::Unknown),
+                None => Err(Denied::Expired),
+            }
         }
     }
 }
@@ -180,7 +221,7 @@ mod tests {
 
     fn keys() -> ClientKeys {
         [("alice", "key-a"), ("bob", "key-b")]
-            .map(|(id, key)| ClientKey { id: id.to_owned(), digest: digest(key) })
+            .map(|(id, key)| ClientKey::new(id, digest(key)))
             .into_iter()
             .collect()
     }
@@ -195,7 +236,7 @@ mod tests {
     #[test]
     fn one_valid_key_in_either_header_is_enough() {
         let check = |pairs: &[(&'static str, &str)], expected: Result<&str, Denied>| {
-            let caller = authenticate(Auth::Keys, &keys(), &headers(pairs));
+            let caller = authenticate(Auth::Keys, &keys(), &headers(pairs), SystemTime::now());
             let id = caller.map(|caller| caller.id.unwrap());
             assert_eq!(id.as_deref().map_err(|denied| *denied), expected, "{pairs:?}");
         };
@@ -212,17 +253,30 @@ mod tests {
 
     #[test]
     fn without_configured_keys_nobody_is_let_in() {
-        let denied = authenticate(Auth::Keys, &ClientKeys::default(), &headers(&[("x-api-key", "a")]));
+        let denied = authenticate(
+            Auth::Keys,
+            &ClientKeys::default(),
+            &headers(&[("x-api-key", "a")]),
+            SystemTime::now(),
+        );
         assert_eq!(denied.unwrap_err(), Denied::Unknown);
     }
 
     #[test]
     fn passthrough_takes_the_clients_key_along() {
         let none = ClientKeys::default();
-        let caller =
-            authenticate(Auth::Passthrough, &none, &headers(&[("authorization", "Bearer sk-1")])).unwrap();
+        let caller = authenticate(
+            Auth::Passthrough,
+            &none,
+            &headers(&[("authorization", "Bearer sk-1")]),
+            SystemTime::now(),
+        )
+        .unwrap();
         assert_eq!(caller.upstream_key.unwrap().expose_secret(), "sk-1");
-        assert_eq!(authenticate(Auth::Passthrough, &none, &headers(&[])).unwrap_err(), Denied::Missing);
+        assert_eq!(
+            authenticate(Auth::Passthrough, &none, &headers(&[]), SystemTime::now()).unwrap_err(),
+            Denied::Missing
+        );
     }
 
     #[test]

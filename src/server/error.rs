@@ -1,6 +1,6 @@
 //! [`ApiError`], the only failure that becomes an HTTP response, and the envelope it is sent in.
 
-use std::any::Any;
+use std::{any::Any, time::Duration};
 
 use axum::{
     body::Body,
@@ -41,6 +41,13 @@ impl ApiError {
     /// The server stops before the answer was complete.
     pub(crate) fn stopping() -> Self {
         Self::shed("the gateway is being stopped; try again")
+    }
+
+    /// The client asks too often: come back after `wait`, rounded up, for who comes too early is refused again.
+    pub(crate) fn come_back(message: impl Into<String>, wait: Duration) -> Self {
+        let mut error = Error::new(ErrorKind::RateLimit, message);
+        error.retry_after_seconds = Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
+        error.into()
     }
 
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
@@ -186,7 +193,7 @@ mod tests {
             (broken.error.status, broken.error.kind, broken.end),
             (502, ErrorKind::Api, End::UpstreamError)
         );
-        let limit = std::time::Duration::from_secs(1);
+        let limit = Duration::from_secs(1);
         let waiting = upstream::Waiting::FirstByte;
         let late = ApiError::from(upstream::Error::Timeout { host: host(), waiting, limit });
         assert_eq!((late.error.status, late.error.kind, late.end), (504, ErrorKind::Timeout, End::Timeout));

@@ -105,9 +105,7 @@ pub(crate) async fn read_body(
     log: &Log,
 ) -> Result<Bytes, ApiError> {
     let encoding = ContentEncoding::of(headers)?;
-    let announced =
-        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let announced = announced.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    let announced = announced_length(headers).map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced.is_some_and(|length| length > limits.max_request_size) {
         return Err(too_large(limits, log));
     }
@@ -127,6 +125,11 @@ pub(crate) async fn read_body(
         }
         bytes.extend_from_slice(&piece);
     }
+}
+
+/// How long the body will be, by its header.
+pub(crate) fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The whole body may take so many times as long as a pause within it.

@@ -4,7 +4,6 @@
 //! drop of [`Line`] does both, so that no way out of a handler can forget it.
 
 use std::{
-    net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -21,7 +20,11 @@ use bytes::Bytes;
 use http::Method;
 use http_body::{Body as _, Frame, SizeHint};
 
-use super::error::{self, ApiError};
+use super::{
+    client_address::ClientAddress,
+    clients::{Admitted, Client},
+    error::{self, ApiError},
+};
 use crate::{
     metrics::{Counter, Ends, Metrics},
     protocol::anthropic::response::Usage,
@@ -79,7 +82,7 @@ impl End {
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
     id: Arc<str>,
-    peer: Option<SocketAddr>,
+    client: Option<ClientAddress>,
     started: Instant,
     metrics: Arc<Metrics>,
     notes: Arc<Mutex<Notes>>,
@@ -89,6 +92,10 @@ pub(crate) struct Log {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Notes {
     pub(crate) client_id: Option<String>,
+    /// What the client may do.
+    pub(crate) client: Option<Arc<Client>>,
+    /// The client's place, and what it will be charged for.
+    pub(crate) admitted: Option<Arc<Admitted>>,
     pub(crate) model_requested: Option<String>,
     pub(crate) model_upstream: Option<String>,
     pub(crate) upstream_name: Option<String>,
@@ -117,10 +124,10 @@ impl Notes {
 }
 
 impl Log {
-    fn new(peer: Option<SocketAddr>, metrics: Arc<Metrics>) -> Self {
+    fn new(client: Option<ClientAddress>, metrics: Arc<Metrics>) -> Self {
         Self {
             id: secret::request_id().into(),
-            peer,
+            client,
             started: Instant::now(),
             metrics,
             notes: Arc::default(),
@@ -135,6 +142,11 @@ impl Log {
     /// The request's id.
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Where the request came from.
+    pub(crate) fn client_address(&self) -> Option<ClientAddress> {
+        self.client
     }
 
     /// Where what happens is counted.
@@ -153,7 +165,7 @@ impl Log {
         self.note(|notes| client_id.clone_from(&notes.client_id));
         tracing::warn!(
             { field::SECURITY_EVENT } = event,
-            { field::CLIENT_ADDRESS } = self.peer.map(tracing::field::display),
+            { field::CLIENT_ADDRESS } = self.client.map(tracing::field::display),
             { field::CLIENT_ID } = client_id.as_deref(),
             { field::REQUEST_ID } = self.id(),
             reason,
@@ -170,13 +182,10 @@ impl Log {
     }
 }
 
-/// The address of the client, put into the request by the accept loop.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
-
 /// Gives each request its id, each answer its envelope, and the log its line.
 pub(crate) async fn layer(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
-    let log = Log::new(request.extensions().get::<Peer>().map(|peer| peer.0), metrics);
+    // The accept loop has put the address there.
+    let log = Log::new(request.extensions().get::<ClientAddress>().copied(), metrics);
     let line = Line::new(&request, log.clone());
     request.extensions_mut().insert(log.clone());
     let response = next.run(request).await;
@@ -195,6 +204,8 @@ struct Line {
     route: Option<String>,
     /// The answer was handed over to its end.
     delivered: bool,
+    /// Bytes of the answer that were handed over.
+    answer_bytes: u64,
 }
 
 impl Line {
@@ -205,6 +216,7 @@ impl Line {
             method: request.method().clone(),
             route: extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned()),
             delivered: false,
+            answer_bytes: 0,
         }
     }
 
@@ -236,7 +248,7 @@ macro_rules! write_line {
             tracing::Level::$level,
             { field::REQUEST_ID } = &*line.log.id,
             { field::CLIENT_ID } = notes.client_id.as_deref(),
-            { field::CLIENT_ADDRESS } = line.log.peer.map(tracing::field::display),
+            { field::CLIENT_ADDRESS } = line.log.client.map(tracing::field::display),
             method = line.method.as_str(),
             { field::ROUTE } = line.route.as_deref().unwrap_or("unknown"),
             { field::MODEL_REQUESTED } = notes.model_requested.as_deref(),
@@ -261,6 +273,10 @@ macro_rules! write_line {
 impl Drop for Line {
     fn drop(&mut self) {
         let notes = std::mem::take(&mut *self.log.notes.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(admitted) = &notes.admitted {
+            let asked = notes.model_upstream.is_some();
+            admitted.settle(notes.usage.as_ref(), asked, self.answer_bytes);
+        }
         let end = notes.end.unwrap_or(if self.delivered { End::Complete } else { End::ClientClosed });
         self.count(&notes, end);
         if self.is_routine() {
@@ -295,6 +311,10 @@ impl http_body::Body for Logged {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            self.line.answer_bytes += u64::try_from(bytes).unwrap_or(0);
+        }
         if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
             self.line.delivered = true;
         }

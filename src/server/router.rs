@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc};
 use axum::{
     Router,
     extract::Request,
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     response::IntoResponse as _,
     routing::{any, get, head, post},
 };
@@ -16,7 +16,7 @@ use tower_http::{
 };
 
 use super::{
-    auth,
+    auth, clients,
     error::ApiError,
     request_log,
     routes::{count_tokens, health, messages, models, root},
@@ -27,7 +27,7 @@ use crate::{metrics::Metrics, protocol::anthropic::error::Error};
 /// Every route and every layer, the outermost last.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let with_key = Router::new()
-        .route("/v1/messages", post(messages::create))
+        .route("/v1/messages", post(messages::create).route_layer(from_fn(clients::admit)))
         .route("/v1/messages/count_tokens", post(count_tokens::count))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::retrieve))
@@ -92,8 +92,19 @@ async fn wrong_method(method: Method, uri: Uri) -> ApiError {
 
 /// Web pages of allowed origins may read answers. Others never get this far.
 fn cors(shared: Arc<Shared>) -> CorsLayer {
-    let readable =
-        ["request-id", "retry-after", "x-should-retry", "x-aiapiproxy-warning", "x-upstream-request-id"];
+    let readable = [
+        "request-id",
+        "retry-after",
+        "x-should-retry",
+        "x-aiapiproxy-warning",
+        "x-upstream-request-id",
+        "anthropic-ratelimit-requests-limit",
+        "anthropic-ratelimit-requests-remaining",
+        "anthropic-ratelimit-requests-reset",
+        "anthropic-ratelimit-tokens-limit",
+        "anthropic-ratelimit-tokens-remaining",
+        "anthropic-ratelimit-tokens-reset",
+    ];
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _: &Parts| {
             auth::origin_allowed(&shared.config.server, origin)

@@ -14,11 +14,15 @@ use std::{
 
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
-use super::{lessons::Lessons, limits::Slots};
+use super::{
+    clients::{Clients, strangers::Strangers},
+    lessons::Lessons,
+    limits::Slots,
+};
 use crate::{
     config::Config,
     metrics::Metrics,
-    models::Target,
+    models::{Target, counting::Multiplier},
     upstream::{self, Listing, Upstream},
 };
 
@@ -35,6 +39,10 @@ pub(crate) struct Shared {
     pub(crate) health: Arc<Health>,
     /// What was learnt of its models.
     pub(crate) lessons: Arc<Lessons>,
+    /// Who has a key, and what they have used.
+    pub(crate) clients: Clients,
+    /// Who has none and tries.
+    pub(crate) strangers: Arc<Strangers>,
     /// What happened so far.
     pub(crate) metrics: Arc<Metrics>,
     /// When serving began.
@@ -43,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) stopping: Arc<Stopping>,
     /// The most tokens that an upstream model answers with, where the configuration says so.
     max_output_tokens: HashMap<String, u64>,
+    /// By how much the token counts of an upstream model are multiplied, where the configuration says so.
+    count_multipliers: HashMap<String, Multiplier>,
 }
 
 impl Shared {
@@ -52,10 +62,13 @@ impl Shared {
             slots: Arc::new(Slots::new(config.limits.max_concurrent_requests)),
             health: Arc::default(),
             lessons: Arc::default(),
+            clients: Clients::new(&config.server.client_keys),
+            strangers: Arc::default(),
             metrics,
             started: Instant::now(),
             stopping: Arc::default(),
-            max_output_tokens: output_limits(&config),
+            max_output_tokens: of_targets(&config, |target| target.max_output_tokens),
+            count_multipliers: of_targets(&config, |target| target.count_multiplier),
             config,
         })
     }
@@ -82,11 +95,17 @@ impl Shared {
     pub(crate) fn max_output_tokens(&self, model: &str) -> Option<u64> {
         self.max_output_tokens.get(model).copied().or(self.config.upstream.max_output_tokens)
     }
+
+    /// By how much the token counts of this upstream model are multiplied.
+    pub(crate) fn count_multiplier(&self, model: &str) -> Multiplier {
+        self.count_multipliers.get(model).copied().unwrap_or(self.config.upstream.count_multiplier)
+    }
 }
 
-fn output_limits(config: &Config) -> HashMap<String, u64> {
-    let limited = |target: &Target| Some((target.model.clone(), target.max_output_tokens?));
-    config.models.rules().into_iter().filter_map(|(_, _, target)| limited(target)).collect()
+/// What the configuration says of the models that are mapped to, by the upstream's name of each.
+fn of_targets<T>(config: &Config, member: impl Fn(&Target) -> Option<T>) -> HashMap<String, T> {
+    let said = |target: &Target| Some((target.model.clone(), member(target)?));
+    config.models.rules().into_iter().filter_map(|(_, _, target)| said(target)).collect()
 }
 
 /// How the upstream is, learnt from what it answered to clients, or from its list of models.

@@ -46,7 +46,7 @@ async fn start(change: impl FnOnce(&mut Config)) -> Running {
         ..Config::default()
     };
     config.server.auth = Auth::Keys;
-    config.server.client_keys.push(ClientKey { id: "tester".to_owned(), digest: digest("secret") });
+    config.server.client_keys.push(ClientKey::new("tester", digest("secret")));
     change(&mut config);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

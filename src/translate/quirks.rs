@@ -195,6 +195,21 @@ pub struct Quirks {
     pub citations: bool,
     /// A body that ends without `[DONE]` and without `finish_reason` still counts as complete.
     pub lenient_eof: bool,
+    /// How the upstream can be asked for the tokens of a request on chat completions.
+    pub token_counting: TokenCounting,
+}
+
+/// How an upstream counts the tokens of a chat completions request, beside generating an answer to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenCounting {
+    /// Not at all.
+    Nowhere,
+    /// `POST /tokenize` takes the request itself and answers `{"count": N}` (vLLM).
+    Tokenize,
+    /// `POST /apply-template` makes the prompt of the request, and `POST /tokenize` the tokens of the prompt
+    /// (llama.cpp).
+    ApplyTemplate,
 }
 
 /// The field that bounds the answer's length.
@@ -332,6 +347,7 @@ impl Preset {
             think_opened: false,
             citations: false,
             lenient_eof: false,
+            token_counting: TokenCounting::Nowhere,
         };
         match self {
             Self::Generic => generic,
@@ -393,7 +409,10 @@ impl Preset {
                 files: false,
                 ..generic
             },
-            Self::Vllm | Self::Sglang => Quirks {
+            Self::Vllm => {
+                Quirks { token_counting: TokenCounting::Tokenize, preset: self, ..Self::Sglang.quirks() }
+            }
+            Self::Sglang => Quirks {
                 top_k: true,
                 reasoning_request: ReasoningRequest::ChatTemplateKwargs,
                 reasoning_echo: ReasoningEcho::ReasoningContent,
@@ -408,6 +427,7 @@ impl Preset {
                 reasoning_echo: ReasoningEcho::ReasoningContent,
                 files: false,
                 prefill: Prefill::Continued,
+                token_counting: TokenCounting::ApplyTemplate,
                 ..generic
             },
             Self::Ollama | Self::LmStudio => Quirks { parallel_tool_calls: false, files: false, ..generic },

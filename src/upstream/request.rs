@@ -26,6 +26,10 @@ pub enum Endpoint {
     Messages,
     /// `POST /v1/messages/count_tokens`.
     MessagesCountTokens,
+    /// `POST /tokenize` beside `/v1`, which counts (vLLM, llama.cpp).
+    Tokenize,
+    /// `POST /apply-template` beside `/v1`, which makes a prompt (llama.cpp).
+    ApplyTemplate,
     /// `GET /models`.
     Models,
 }
@@ -36,6 +40,11 @@ impl Endpoint {
         matches!(self, Self::Messages | Self::MessagesCountTokens)
     }
 
+    /// Whether it is a server's own, which stands beside the `/v1` of the others.
+    const fn is_beside_v1(self) -> bool {
+        matches!(self, Self::Tokenize | Self::ApplyTemplate)
+    }
+
     /// What follows the base URL.
     const fn path(self) -> &'static str {
         match self {
@@ -44,6 +53,8 @@ impl Endpoint {
             Self::ResponsesInputTokens => "/responses/input_tokens",
             Self::Messages => "/messages",
             Self::MessagesCountTokens => "/messages/count_tokens",
+            Self::Tokenize => "/tokenize",
+            Self::ApplyTemplate => "/apply-template",
             Self::Models => "/models",
         }
     }
@@ -66,6 +77,7 @@ pub(super) fn url(settings: &Settings, endpoint: Endpoint, model: &str, query: O
     let azure = settings.api_version.as_deref();
     let path = endpoint.path();
     url.set_path(&match azure {
+        _ if endpoint.is_beside_v1() => format!("{}{path}", base.strip_suffix("/v1").unwrap_or(&base)),
         _ if endpoint.is_messages() => format!("{}{path}", messages_base(&base, azure.is_some())),
         // Azure's older addresses name the deployment; its newer ones, which end in `/v1`, are like OpenAI's.
         Some(_) if !base.ends_with("/v1") => {
@@ -288,6 +300,15 @@ mod tests {
             "https://x.services.ai.azure.com/openai/v1/responses?api-version=preview",
             "https://x.services.ai.azure.com/anthropic/v1/messages",
         );
+    }
+
+    #[test]
+    fn a_servers_own_endpoints_stand_beside_v1() {
+        for base in ["http://h:8000/v1", "http://h:8000", "http://h:8000/v1/"] {
+            let url = |endpoint| url(&settings(base, None), endpoint, "m", None).to_string();
+            assert_eq!(url(Endpoint::Tokenize), "http://h:8000/tokenize");
+            assert_eq!(url(Endpoint::ApplyTemplate), "http://h:8000/apply-template");
+        }
     }
 
     #[test]

@@ -4,7 +4,8 @@ use crate::support::program::{Output, Program, Server};
 use std::fs;
 use std::path::Path;
 
-const COMMANDS: [&str; 8] = ["serve", "run", "config", "convert", "check", "models", "health", "completions"];
+const COMMANDS: [&str; 9] =
+    ["serve", "run", "config", "convert", "check", "models", "health", "keys", "completions"];
 
 fn run(arguments: &[&str]) -> Output {
     Program::aiapiproxy().args(arguments).run()
@@ -198,7 +199,8 @@ fn each_command_has_its_manual_page_and_completions() {
     for command in COMMANDS {
         let page = fs::read_to_string(root.join(format!("man/aiapiproxy-{command}.1"))).unwrap();
         assert!(page.contains(".SH NAME") && page.contains("\n.SH EXAMPLES\n"), "{command}");
-        assert_eq!(page.contains("\n.SH \"EXIT CODES\"\n"), command != "completions", "{command}");
+        let has_codes = !matches!(command, "completions" | "keys");
+        assert_eq!(page.contains("\n.SH \"EXIT CODES\"\n"), has_codes, "{command}");
         for script in scripts {
             let text = fs::read_to_string(root.join("completions").join(script)).unwrap();
             assert!(text.contains(command), "{script}: {command}");

@@ -56,6 +56,9 @@ mod serve_errors;
 // `serve`: who may call, by key, by name, from which web page, on which port.
 mod serve_auth;
 
+// `serve`: what each client's key allows; `keys new`.
+mod serve_clients;
+
 // `serve`: how much is let in, of which kind, and how many at once.
 mod serve_limits;
 
@@ -91,3 +94,6 @@ mod properties;
 
 // How near the ways to count tokens come to the truth.
 mod token_errors;
+
+// What is fuzzed, on seeded inputs.
+mod fuzz;

@@ -12,6 +12,7 @@ mod answers;
 mod content;
 mod doors;
 mod losses;
+mod token_counts;
 
 fn hello() -> Exchange {
     Exchange::new().expect_method("POST").expect_path(CHAT).json(completion("Hello"))

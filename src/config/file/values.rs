@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, de};
 
 use super::TargetTable;
-use crate::secret::SecretString;
+use crate::{models::counting::Multiplier, secret::SecretString};
 
 /// An upstream model: its name, or a table.
 #[derive(Debug)]
@@ -19,22 +19,66 @@ pub(in crate::config) struct Integer(pub(in crate::config) String);
 #[derive(Debug)]
 pub(in crate::config) struct Quantity(pub(in crate::config) String);
 
+/// A moment: one of TOML's dates, or text. Kept as text until it is read.
+#[derive(Debug)]
+pub(in crate::config) struct Moment(pub(in crate::config) String);
+
+/// A number that may have digits behind the point, as text.
+#[derive(Debug)]
+pub(in crate::config) struct Decimal(pub(in crate::config) String);
+
 /// Text that no message shows.
 #[derive(Debug, Clone)]
 pub(in crate::config) struct SecretText(pub(in crate::config) SecretString);
 
 impl<'de> Deserialize<'de> for Integer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Scalar { text: false, expecting: "a whole number" }).map(Self)
+        deserializer
+            .deserialize_any(Scalar { text: false, fraction: false, expecting: "a whole number" })
+            .map(Self)
     }
 }
 
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let expecting = "a number, or text with a unit such as \"30s\" or \"32MiB\"";
-        deserializer.deserialize_any(Scalar { text: true, expecting }).map(Self)
+        deserializer.deserialize_any(Scalar { text: true, fraction: false, expecting }).map(Self)
     }
 }
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Date(toml::value::Datetime),
+            Text(String),
+            Number(i64),
+        }
+        Ok(Self(match Written::deserialize(deserializer)? {
+            Written::Date(date) => date.to_string(),
+            Written::Text(text) => text,
+            Written::Number(number) => number.to_string(),
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Scalar { text: false, fraction: true, expecting: "a number" }).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Multiplier {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Decimal(text) = Decimal::deserialize(deserializer)?;
+        Self::from_text(&text).ok_or_else(|| de::Error::custom(format_args!("`{text}` is not {MULTIPLIER}")))
+    }
+}
+
+/// What a multiplier must be, for messages.
+pub(in crate::config) const MULTIPLIER: &str =
+    "a number from 0.1 to 10 with at most three digits behind the point";
 
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -48,15 +92,28 @@ impl From<Integer> for String {
     }
 }
 
+impl From<Moment> for String {
+    fn from(moment: Moment) -> Self {
+        moment.0
+    }
+}
+
+impl From<Decimal> for String {
+    fn from(number: Decimal) -> Self {
+        number.0
+    }
+}
+
 impl From<Quantity> for String {
     fn from(quantity: Quantity) -> Self {
         quantity.0
     }
 }
 
-/// Reads an integer, and text if allowed, as text.
+/// Reads an integer, and text or a fraction if allowed, as text.
 struct Scalar {
     text: bool,
+    fraction: bool,
     expecting: &'static str,
 }
 
@@ -69,6 +126,14 @@ impl de::Visitor<'_> for Scalar {
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<String, E> {
         Ok(number.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<String, E> {
+        if self.fraction {
+            Ok(number.to_string())
+        } else {
+            Err(E::invalid_type(de::Unexpected::Float(number), &self))
+        }
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {

@@ -1,7 +1,10 @@
 //! Who may use the server: the rules of the head table of operations.md.
 
 use super::*;
-use crate::config::server::{Auth, Origins};
+use crate::{
+    config::server::{Auth, Origins},
+    secret::{ClientKeys, Terms},
+};
 
 /// Host, `auth`, client keys, `--allow-unauthenticated`; the outcome, or the first line of the refusal.
 type Row = (&'static str, Option<&'static str>, bool, bool, Result<Auth, &'static str>);
@@ -69,13 +72,17 @@ fn loopback_is_known_in_every_spelling() {
     }
 }
 
+fn id_of<'k>(keys: &'k ClientKeys, presented: &str) -> Option<&'k str> {
+    keys.find(presented).map(|key| key.id.as_str())
+}
+
 #[test]
 fn a_generated_key_is_adopted() {
     let mut server = Machine::new().env(&[KEY, ("SERVER_HOST", "0.0.0.0")]).load().config.server;
     assert!(server.requires_client_key());
     server.adopt_generated_key(crate::secret::digest("aap_new"));
     assert_eq!(server.auth, Auth::Keys);
-    assert_eq!(server.client_keys.find("aap_new"), Some("generated"));
+    assert_eq!(id_of(&server.client_keys, "aap_new"), Some("generated"));
 }
 
 #[test]
@@ -87,10 +94,10 @@ fn client_keys_come_from_the_variable_or_the_file() {
     );
     let machine = Machine::new().env(&[KEY]).config(&file);
     let keys = machine.load().config.server.client_keys;
-    let found = ["of-alice", "abc", "", "alice"].map(|key| keys.find(key));
+    let found = ["of-alice", "abc", "", "alice"].map(|key| id_of(&keys, key));
     assert_eq!(found, [Some("alice"), Some("bob"), None, None]);
     let keys = machine.env(&[("CLIENT_API_KEYS", "one, two")]).load().config.server.client_keys;
-    let found = ["one", "two", " two", "of-alice"].map(|key| keys.find(key));
+    let found = ["one", "two", " two", "of-alice"].map(|key| id_of(&keys, key));
     assert_eq!(found, [Some("key1"), Some("key2"), None, None]);
 }
 
@@ -131,4 +138,53 @@ fn lists_in_the_file_are_read() {
     let file = "[server.cors]\nallowed_origins = []";
     let server = Machine::new().env(&[KEY, ("CLIENT_API_KEYS", "k")]).config(file).load().config.server;
     assert!(!server.origin_allowed("https://page.example"));
+}
+
+#[test]
+fn a_key_of_the_file_has_its_terms() {
+    let file = "[[server.client_keys]]\nid = 'alice'\nkey = 'of-alice'\nexpires = 2100-01-31\n\
+                models = ['claude-*', 'gpt-6-luna']\nrequests_per_minute = 60\ntokens_per_minute = 100000\n\
+                max_concurrent = 4\n[[server.client_keys]]\nid = 'bob'\nkey = 'of-bob'\n";
+    let keys = Machine::new().env(&[KEY]).config(file).load().config.server.client_keys;
+    let terms = |key: &str| keys.find(key).unwrap().terms.clone();
+    let alice = terms("of-alice");
+    let seconds = alice.expires.unwrap().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    assert_eq!(seconds, 4_105_036_800);
+    assert_eq!(alice.models.unwrap(), ["claude-*", "gpt-6-luna"]);
+    let limits = (alice.requests_per_minute, alice.tokens_per_minute, alice.max_concurrent);
+    let limits = (limits.0.unwrap().get(), limits.1.unwrap().get(), limits.2.unwrap().get());
+    assert_eq!(limits, (60, 100_000, 4));
+    assert_eq!(terms("of-bob"), Terms::default());
+}
+
+#[test]
+fn an_end_of_a_key_is_a_date_or_a_time_and_an_old_one_is_told() {
+    let seconds = |expires: &str| {
+        let file = format!("[[server.client_keys]]\nid = 'a'\nkey = 'k'\nexpires = {expires}\n");
+        let loaded = Machine::new().env(&[KEY]).config(&file).try_load()?;
+        let key = loaded.config.server.client_keys.iter().next().cloned().unwrap();
+        let expires = key.terms.expires.unwrap().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let told = loaded.warnings.iter().filter(|it| it.contains("\"a\" has expired")).count();
+        Ok::<_, Error>((expires, told))
+    };
+    assert_eq!(seconds("1970-01-02").unwrap(), (86_400, 1));
+    assert_eq!(seconds("2000-02-29T12:00:00Z").unwrap(), (951_825_600, 1));
+    assert_eq!(seconds("'2100-01-31T01:00:00+01:00'").unwrap(), (4_105_036_800, 0));
+    assert_eq!(seconds("2100-01-31 00:00:00").unwrap(), (4_105_036_800, 0));
+    for wrong in ["'soon'", "07:30:00", "'2100-02-30'", "17", "1969-01-01"] {
+        let error = seconds(wrong).unwrap_err().to_string();
+        assert!(error.contains("server.client_keys.expires"), "{wrong}: {error}");
+    }
+}
+
+#[test]
+fn a_limit_of_nothing_is_a_mistake() {
+    for line in
+        ["requests_per_minute = 0", "tokens_per_minute = -1", "max_concurrent = 'many'", "models = []"]
+    {
+        let file = format!("[[server.client_keys]]\nid = 'a'\nkey = 'k'\n{line}\n");
+        let error = Machine::new().env(&[KEY]).config(&file).try_load().unwrap_err().to_string();
+        let name = line.split(' ').next().unwrap();
+        assert!(error.contains(&format!("server.client_keys.{name}")), "{line}: {error}");
+    }
 }

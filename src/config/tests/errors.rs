@@ -234,7 +234,7 @@ fn bad_addresses_are_refused_without_showing_what_they_hide() {
 
 #[test]
 fn bad_client_keys_are_refused() {
-    let mend = "a good key is random and long, such as `openssl rand -hex 32` prints; without keys, unset it";
+    let mend = "`aiapiproxy keys new` makes a good key and its hash; without keys, unset it";
     let empty_hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     let file = |rest: &str| format!("[[server.client_keys]]\nid = 'a'\n{rest}");
     for (text, problem, line) in [

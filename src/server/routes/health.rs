@@ -1,6 +1,6 @@
 //! `/health`, `/health/ready`, `/health/live`: for load balancers and people.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use axum::{
     Json,
@@ -77,7 +77,8 @@ pub(crate) async fn ready(
     let server = &shared.config.server;
     // A key that is only passed through proves nothing.
     let checked = server.auth != Auth::Passthrough;
-    let known = checked && auth::authenticate(server.auth, &server.client_keys, &headers).is_ok();
+    let known =
+        checked && auth::authenticate(server.auth, &server.client_keys, &headers, SystemTime::now()).is_ok();
     let answer = Ready { status, upstream, details: known.then(|| details(&shared, finding)) };
     let code = if status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(answer)).into_response()

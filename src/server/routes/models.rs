@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, RawQuery, State},
 };
 use serde::Serialize;
@@ -14,7 +14,7 @@ use super::query_value;
 use crate::{
     models::{Family, Listed, Rule, Target},
     protocol::anthropic::error::Error,
-    server::{error::ApiError, state::Shared},
+    server::{auth::Caller, error::ApiError, state::Shared},
 };
 
 /// A model, with every member that the SDKs' types require (protocol.md §1.2).
@@ -56,11 +56,13 @@ struct Wish {
 /// `GET /v1/models`.
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Page>, ApiError> {
     let value = |name| query_value(query.as_deref(), name);
     let wish = Wish { limit: value("limit"), after_id: value("after_id"), before_id: value("before_id") };
-    let all = shared.config.models.listed();
+    let mut all = shared.config.models.listed();
+    all.retain(|listed| caller.may_use(&listed.id, &listed.target.model));
     let ids: Vec<&str> = all.iter().map(|listed| listed.id.as_str()).collect();
     let (from, to, has_more) = window(&ids, &wish)?;
     let shown = all.into_iter().skip(from).take(to - from);
@@ -74,12 +76,14 @@ pub(crate) async fn list(
 /// known model, though a request for it is answered.
 pub(crate) async fn retrieve(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<ModelInfo>, ApiError> {
     let models = &shared.config.models;
     let resolution = models.resolve(&id);
     let is_listed = || models.listed().iter().any(|listed| listed.id == id);
-    if matches!(resolution.rule, Rule::PassedThrough | Rule::Default(_)) && !is_listed() {
+    let unknown = matches!(resolution.rule, Rule::PassedThrough | Rule::Default(_)) && !is_listed();
+    if unknown || !caller.may_use(&id, &resolution.model) {
         return Err(ApiError::not_found(format!("no model is configured under the name {id:?}")));
     }
     let rules = models.rules();

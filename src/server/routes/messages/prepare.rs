@@ -99,13 +99,17 @@ fn refuse_losses(on_lossy: OnLossy, upstream: &str, report: &Report) -> Result<(
     )))
 }
 
-/// Reads a request, and notes whose it is.
+/// Reads a request, notes what it asks for, and whether its client may.
 pub(in super::super) fn parse(shared: &Shared, log: &Log, body: &[u8]) -> Result<Parsed, Error> {
     let parsed = Request::parse(body)?;
+    let requested = &parsed.request.model;
+    let mut allowed = Ok(());
     log.note(|notes| {
-        notes.model_requested = Some(parsed.request.model.clone());
+        notes.model_requested = Some(requested.clone());
         notes.upstream_name = Some(shared.config.upstream.name.clone());
+        allowed = notes.check_model(requested, &shared.config.models.resolve(requested).model);
     });
+    allowed?;
     Ok(parsed)
 }
 
