@@ -72,7 +72,7 @@ Register-ArgumentCompleter -Native -CommandName 'aiapiproxy' -ScriptBlock {
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Write to this file instead of stdout')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write to this file instead of stdout')
             [CompletionResult]::new('--kind', '--kind', [CompletionResultType]::ParameterName, 'What the input is; `auto` looks at it')
-            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'The input''s dialect; default: messages for a request, else chat unless the input says otherwise')
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'The input''s dialect; default: messages for a request, else what the input shows')
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'The output''s dialect; default: chat for a request, else messages')
             [CompletionResult]::new('--model', '--model', [CompletionResultType]::ParameterName, 'The upstream''s model for a request, the model to report for a response')
             [CompletionResult]::new('--request', '--request', [CompletionResultType]::ParameterName, 'The original request of a response or stream, for names, ids and stop sequences')

@@ -66,7 +66,7 @@ set edit:completion:arg-completer[aiapiproxy] = {|@words|
             cand -o 'Write to this file instead of stdout'
             cand --output 'Write to this file instead of stdout'
             cand --kind 'What the input is; `auto` looks at it'
-            cand --from 'The input''s dialect; default: messages for a request, else chat unless the input says otherwise'
+            cand --from 'The input''s dialect; default: messages for a request, else what the input shows'
             cand --to 'The output''s dialect; default: chat for a request, else messages'
             cand --model 'The upstream''s model for a request, the model to report for a response'
             cand --request 'The original request of a response or stream, for names, ids and stop sequences'

@@ -96,12 +96,12 @@ request\t''
 response\t''
 stream\t''
 error\t''"
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l from -d 'The input\'s dialect; default: messages for a request, else chat unless the input says otherwise' -r -f -a "messages\t'Anthropic\'s Messages API'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l from -d 'The input\'s dialect; default: messages for a request, else what the input shows' -r -f -a "messages\t'Anthropic\'s Messages API'
 chat\t'OpenAI\'s chat completions'
-responses\t'OpenAI\'s Responses API (not supported yet)'"
+responses\t'OpenAI\'s Responses API'"
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l to -d 'The output\'s dialect; default: chat for a request, else messages' -r -f -a "messages\t'Anthropic\'s Messages API'
 chat\t'OpenAI\'s chat completions'
-responses\t'OpenAI\'s Responses API (not supported yet)'"
+responses\t'OpenAI\'s Responses API'"
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l model -d 'The upstream\'s model for a request, the model to report for a response' -r
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l request -d 'The original request of a response or stream, for names, ids and stop sequences' -r -F
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l status -d 'The status that came with an error; default: the one in the body, or else 500' -r

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::messages::{Course, options, parse};
 use crate::{
     models::counting::{Counter, Multiplier},
-    protocol::anthropic::error::Error,
+    protocol::{anthropic::error::Error, openai::responses::request::Countable},
     server::{auth::Caller, error::ApiError, limits, request_log::Log, state::Shared},
     translate::{self, quirks::TokenCounting, tokens},
     upstream::{self, CountBy},
@@ -81,8 +81,13 @@ async fn ask_upstream(
         (translate::Body::Chat(_), TokenCounting::Nowhere) => return None,
         (translate::Body::Chat(_), TokenCounting::Tokenize) => CountBy::Tokenize,
         (translate::Body::Chat(_), TokenCounting::ApplyTemplate) => CountBy::ApplyTemplate,
+        (translate::Body::Responses(_), _) => CountBy::InputTokens,
     };
-    let body = serde_json::to_vec(body).ok()?.into();
+    let body = match body {
+        translate::Body::Chat(body) => serde_json::to_vec(body),
+        translate::Body::Responses(body) => serde_json::to_vec(&Countable::from(body)),
+    };
+    let body = body.ok()?.into();
     let uncounted = upstream::Uncounted { model, body, key: caller.upstream_key.as_ref() };
     match shared.upstream.count_tokens(by, &uncounted).await {
         Ok(counted) => Some(counted),

@@ -53,8 +53,10 @@ pub(crate) struct Reasoning {
     pub(crate) effort: Option<&'static str>,
     /// Within how many tokens, where the upstream takes that.
     pub(crate) budget_tokens: Option<u64>,
-    /// Thinking is not to be shown (`display: "omitted"`).
-    pub(crate) is_omitted: bool,
+    /// A summary of it is to be shown.
+    pub(crate) wants_summary: bool,
+    /// The model is known not to reason.
+    pub(crate) is_impossible: bool,
 }
 
 impl Translation<'_> {
@@ -66,7 +68,7 @@ impl Translation<'_> {
             if !matches!(wish, Wish::Unsaid | Wish::Off) {
                 self.report.add(wish.pointer(), Kind::Dropped, "the model does not reason");
             }
-            return Ok(Reasoning::default());
+            return Ok(Reasoning { is_impossible: true, ..Reasoning::default() });
         }
         let (effort, budget_tokens) = match (self.form.reasoning_request, &wish) {
             (ReasoningRequest::ReasoningObject, Wish::Budget(tokens)) => (None, Some(*tokens)),
@@ -81,7 +83,10 @@ impl Translation<'_> {
             Wish::On | Wish::Effort(_) | Wish::Budget(_) => Some(true),
         };
         let display = request.thinking.as_ref().and_then(|thinking| thinking.display.as_deref());
-        Ok(Reasoning { switch, effort, budget_tokens, is_omitted: display == Some("omitted") })
+        // Where nothing was said, only a model that is known to reason is asked.
+        let reasons = switch.unwrap_or(quirks.no_sampling_on_reasoning_models);
+        let wants_summary = reasons && display != Some("omitted") && !self.options.no_summary;
+        Ok(Reasoning { switch, effort, budget_tokens, wants_summary, is_impossible: false })
     }
 
     /// The last effort said wins over a budget; thinking that is switched off wins over any effort.
