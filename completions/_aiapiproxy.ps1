@@ -45,6 +45,7 @@ Register-ArgumentCompleter -Native -CommandName 'aiapiproxy' -ScriptBlock {
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'Port to listen on; 0 lets the system choose [default: 8082] [env: SERVER_PORT]')
             [CompletionResult]::new('--base-url', '--base-url', [CompletionResultType]::ParameterName, 'The upstream''s address [env: OPENAI_BASE_URL]')
             [CompletionResult]::new('--preset', '--preset', [CompletionResultType]::ParameterName, 'The kind of upstream; default: what the address tells')
+            [CompletionResult]::new('--dialect', '--dialect', [CompletionResultType]::ParameterName, 'What is spoken to the upstream: auto, chat, responses or messages [default: auto] [env: OPENAI_DIALECT]')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'The form of log lines [default: text] [env: LOG_FORMAT]')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read this configuration file and no other')
             [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Take every known variable that the environment does not set from this file')
@@ -58,6 +59,7 @@ Register-ArgumentCompleter -Native -CommandName 'aiapiproxy' -ScriptBlock {
         'aiapiproxy;run' {
             [CompletionResult]::new('--base-url', '--base-url', [CompletionResultType]::ParameterName, 'The upstream''s address [env: OPENAI_BASE_URL]')
             [CompletionResult]::new('--preset', '--preset', [CompletionResultType]::ParameterName, 'The kind of upstream; default: what the address tells')
+            [CompletionResult]::new('--dialect', '--dialect', [CompletionResultType]::ParameterName, 'What is spoken to the upstream: auto, chat, responses or messages [default: auto] [env: OPENAI_DIALECT]')
             [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Write the proxy''s log to this file and keep it')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read this configuration file and no other')
             [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Take every known variable that the environment does not set from this file')

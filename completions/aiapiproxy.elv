@@ -41,6 +41,7 @@ set edit:completion:arg-completer[aiapiproxy] = {|@words|
             cand --port 'Port to listen on; 0 lets the system choose [default: 8082] [env: SERVER_PORT]'
             cand --base-url 'The upstream''s address [env: OPENAI_BASE_URL]'
             cand --preset 'The kind of upstream; default: what the address tells'
+            cand --dialect 'What is spoken to the upstream: auto, chat, responses or messages [default: auto] [env: OPENAI_DIALECT]'
             cand --log-format 'The form of log lines [default: text] [env: LOG_FORMAT]'
             cand --config 'Read this configuration file and no other'
             cand --env-file 'Take every known variable that the environment does not set from this file'
@@ -53,6 +54,7 @@ set edit:completion:arg-completer[aiapiproxy] = {|@words|
         &'aiapiproxy;run'= {
             cand --base-url 'The upstream''s address [env: OPENAI_BASE_URL]'
             cand --preset 'The kind of upstream; default: what the address tells'
+            cand --dialect 'What is spoken to the upstream: auto, chat, responses or messages [default: auto] [env: OPENAI_DIALECT]'
             cand --log-file 'Write the proxy''s log to this file and keep it'
             cand --config 'Read this configuration file and no other'
             cand --env-file 'Take every known variable that the environment does not set from this file'

@@ -1,8 +1,8 @@
 //! `aiapiproxy`: every client of Anthropic's Messages API on any model.
 //!
 //! Clients (Claude Code, the official SDKs and what is built on them) speak `POST /v1/messages` to this program;
-//! it speaks chat completions or Responses to an upstream: OpenAI, Azure, OpenRouter, vLLM, llama.cpp, Ollama and
-//! their kin.
+//! it speaks chat completions, Responses or Messages to an upstream: OpenAI, Azure, OpenRouter, vLLM, llama.cpp,
+//! Ollama and their kin.
 //! `serve` does it live, `convert` offline, `check` tells whether an upstream works, `models` shows the mapping.
 //! All four stand on the same core.
 //!
@@ -39,7 +39,7 @@
 //! # In and out of scope
 //!
 //! In: the Messages API over chat completions, over OpenAI's Responses, and forwarded to upstreams that speak it
-//! themselves.
+//! themselves. [`models::dialect`] chooses among them for each model.
 //!
 //! A further dialect of upstreams that must be translated is
 //!
@@ -48,8 +48,9 @@
 //!   the dialect can hold, so that the shared reading rearranges, drops or refuses the rest), `write` and `pieces`
 //!   (what costs tokens), and a `reader` with the verbs `event`, `whole` and `flush`, which says deltas;
 //! - a variant of [`translate::Dialect`], after which the compiler names every place that must know it: the two
-//!   enums of bodies and readers, what a refusal may be about ([`translate::remedy::Sent`]), the upstream's path, and
-//!   the names in the configuration and of `convert`.
+//!   enums of bodies and readers, what a refusal may be about ([`translate::remedy::Sent`]), the names of `convert`;
+//! - a variant of [`models::dialect::Spoken`], which names the rest: its name in the configuration, the upstream's path,
+//!   and the question of `check`.
 //!
 //! The stream, the writer, the fold, the scan for stop sequences, estimates and the report are the same for all, and
 //! stay as they are; so do the errors, whose shapes servers mix.

@@ -60,6 +60,8 @@ pub struct Options {
     pub upstream: String,
     /// The upstream's name of the model.
     pub model: String,
+    /// The name that tells what the model can do, where its own is that of a deployment (Azure).
+    pub model_family: Option<String>,
     /// The most tokens that model answers with, if known; larger wishes are clamped.
     pub max_output_tokens: Option<u64>,
     /// Who looks for stop sequences.
@@ -86,6 +88,7 @@ impl Options {
             quirks,
             upstream: upstream.into(),
             model: model.into(),
+            model_family: None,
             max_output_tokens: None,
             stop_sequences: StopSequences::Answer,
             session: None,
@@ -95,6 +98,11 @@ impl Options {
             no_sampling: false,
             no_summary: false,
         }
+    }
+
+    /// The name that tells what the model can do.
+    pub fn family(&self) -> &str {
+        self.model_family.as_deref().unwrap_or(&self.model)
     }
 }
 

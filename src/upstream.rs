@@ -126,7 +126,7 @@ impl Upstream {
     pub async fn post(&self, call: &Call<'_>) -> Result<Answer, Error> {
         let url = request::url(&self.0.settings, call.endpoint, call.model, call.query);
         let mut headers = request::headers(&self.0.settings, &self.0.headers, call.accept, call.key)?;
-        request::add_anthropic(&mut headers, call.endpoint, call.client_headers);
+        request::add_anthropic(&self.0.settings, &mut headers, call.endpoint, call.client_headers);
         let mut course = Course::default();
         loop {
             let client = if course.wants_fresh() { self.0.clients.fresh()? } else { self.0.clients.pooled() };
@@ -156,7 +156,8 @@ impl Upstream {
         patience: Duration,
     ) -> Result<Listing, Error> {
         let url = request::url(&self.0.settings, Endpoint::Models, "", None);
-        let headers = request::headers(&self.0.settings, &self.0.headers, Accept::Json, key)?;
+        let mut headers = request::headers(&self.0.settings, &self.0.headers, Accept::Json, key)?;
+        request::add_anthropic(&self.0.settings, &mut headers, Endpoint::Models, None);
         let request = self.0.clients.pooled().get(url).headers(headers);
         let answer = self.attempt(request, patience).await.map_err(|failure| failure.error)?;
         let limit = self.0.limits.max_response_size;

@@ -50,6 +50,12 @@ mod serve_messages;
 // `serve`: streams, event by event, through every fault of the upstream and the client's patience.
 mod serve_stream;
 
+// `serve` before upstreams that speak Responses: when they are asked there, what comes back, what may break.
+mod serve_responses;
+
+// `serve` before upstreams that speak Messages: bytes pass, and what was promised holds all the same.
+mod serve_native;
+
 // `serve`: failures of the upstream, as the client is told of them, and what is tried again.
 mod serve_errors;
 

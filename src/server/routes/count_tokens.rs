@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::{
     Extension, Json,
     extract::{Request, State},
+    response::{IntoResponse as _, Response},
 };
+use bytes::Bytes;
 use serde::Serialize;
 
-use super::messages::{Course, options, parse};
+use super::messages::{Course, json, open, options, parse};
 use crate::{
     models::counting::{Counter, Multiplier},
     protocol::{anthropic::error::Error, openai::responses::request::Countable},
@@ -29,11 +31,16 @@ pub(crate) async fn count(
     Extension(log): Extension<Log>,
     Extension(caller): Extension<Caller>,
     request: Request,
-) -> Result<Json<Count>, ApiError> {
+) -> Result<Response, ApiError> {
     limits::require_json(request.headers())?;
     let slot = shared.slots.take(&log).await?;
     let (head, body) = request.into_parts();
     let body = limits::read_body(&head.headers, body, &shared.config.limits, &log).await?;
+    if let Some(forward) = open(&shared, &log, &body).await?
+        && let Some(count) = forward.count(&shared, &log, &caller, &head).await?
+    {
+        return Ok(forwarded(shared.count_multiplier(&forward.model), count));
+    }
     let translating = (Arc::clone(&shared), log.clone());
     let translated = blocking(move || translated(&translating.0, &translating.1, &body)).await??;
     let Uncounted { model, body, multiplier } = translated;
@@ -49,7 +56,15 @@ pub(crate) async fn count(
         (None, Counter::Local | Counter::Upstream) => blocking(move || tokens::count(&body)).await?,
     };
     drop(slot);
-    Ok(Json(Count { input_tokens: multiplier.of(counted) }))
+    Ok(Json(Count { input_tokens: multiplier.of(counted) }).into_response())
+}
+
+/// An upstream's own answer, byte for byte unless counts are multiplied.
+fn forwarded(multiplier: Multiplier, (counted, answer): (u64, Bytes)) -> Response {
+    if multiplier == Multiplier::default() {
+        return json(answer);
+    }
+    Json(Count { input_tokens: multiplier.of(counted) }).into_response()
 }
 
 /// What is to be counted.

@@ -25,12 +25,19 @@ pub(crate) struct Reader {
     output: Output,
     /// Estimated input tokens, for upstreams that do not count them.
     input_estimate: u64,
+    /// The most tokens that were asked for, if that is known.
+    max_output_tokens: Option<u64>,
 }
 
 impl Reader {
     pub(crate) fn new(context: &Context) -> Self {
         let output = Output::new(context.citations);
-        Self { faults: Faults::new(context), output, input_estimate: context.input_estimate }
+        Self {
+            faults: Faults::new(context),
+            output,
+            input_estimate: context.input_estimate,
+            max_output_tokens: context.sent.max_tokens,
+        }
     }
 
     /// Reads one event of a stream.
@@ -68,7 +75,8 @@ impl Reader {
             }
             None => "completed".to_owned(),
         };
-        with_whole_calls(&mut response, status == "incomplete", deltas);
+        let is_cut = status == "incomplete" || self.is_used_up(&response);
+        with_whole_calls(&mut response, is_cut, deltas);
         self.end(response, &status, deltas);
     }
 
@@ -84,7 +92,9 @@ impl Reader {
                 self.faults.fail_by_body(data.as_bytes(), deltas);
             }
             None => {}
-            Some(status @ ("completed" | "incomplete" | "failed" | "cancelled")) => {
+            Some("error") => self.faults.fail_by_body(data.as_bytes(), deltas),
+            Some(status @ ("completed" | "incomplete" | "failed" | "cancelled" | "done")) => {
+                let status = if status == "done" { "completed" } else { status };
                 let mut response = event.response.unwrap_or_default();
                 // vLLM says `response.completed` of what is incomplete.
                 let inner = response.status.take();
@@ -94,7 +104,7 @@ impl Reader {
             Some(kind) => {
                 self.output.event(kind, event, deltas);
                 if self.output.is_overfull() {
-                    let what = "an item of the answer never ends and too much came after its beginning";
+                    let what = "the answer has too many items, or one never ends and too much came after it";
                     self.faults.fail(what, deltas);
                 }
             }
@@ -113,6 +123,8 @@ impl Reader {
             deltas.push(Delta::lost(format!("/input_transformations/{number}"), Kind::Ignored, reason));
         }
         let finish = match status {
+            // llama.cpp says `completed` of what its limit has cut.
+            "completed" if self.is_used_up(&response) => Finish::Limit,
             "completed" => Finish::Normal,
             "incomplete" => incomplete(&mut response),
             "failed" => match response.error.take() {
@@ -126,6 +138,12 @@ impl Reader {
         };
         self.output.conclude(mem::take(&mut response.output), deltas);
         deltas.extend([Delta::Finish(finish), Delta::Done]);
+    }
+
+    /// Whether the answer took just as many tokens as it was allowed.
+    fn is_used_up(&self, response: &Response) -> bool {
+        let used = response.usage.as_ref().and_then(|usage| usage.output_tokens);
+        used.is_some() && used == self.max_output_tokens
     }
 
     fn failed(&mut self, error: &RawValue, deltas: &mut Vec<Delta>) {

@@ -64,7 +64,7 @@ impl Translation<'_> {
         let wish = self.wish(request)?;
         let quirks = &self.options.quirks;
         // OpenAI's older models answer 400 to `reasoning_effort`; their documentation knows no exception.
-        if quirks.no_sampling_on_reasoning_models && !is_reasoning_model(&self.options.model) {
+        if quirks.no_sampling_on_reasoning_models && !is_reasoning_model(self.options.family()) {
             if !matches!(wish, Wish::Unsaid | Wish::Off) {
                 self.report.add(wish.pointer(), Kind::Dropped, "the model does not reason");
             }
@@ -189,11 +189,12 @@ fn effort_of_budget(tokens: u64) -> &'static str {
 
 /// The effort the upstream knows that is nearest to the wanted one, the weaker of two.
 fn nearest_effort(wanted: &str, options: &Options) -> Option<&'static str> {
-    let Options { quirks, model, .. } = options;
+    let quirks = &options.quirks;
     let rank = |effort: &str| RANKS.iter().position(|known| *known == effort);
     let wanted = rank(wanted)?;
     // `none` switches reasoning off, so it is near to nothing but itself.
-    let none_fits = wanted == 0 && !(quirks.no_sampling_on_reasoning_models && lacks_effort_none(model));
+    let none_fits =
+        wanted == 0 && !(quirks.no_sampling_on_reasoning_models && lacks_effort_none(options.family()));
     // What was learnt of the model is narrower than what is known of the upstream, if they meet at all.
     let learnt = options.efforts.as_deref().unwrap_or(quirks.efforts);
     let meet = learnt.iter().any(|effort| quirks.efforts.contains(effort));

@@ -96,7 +96,7 @@ impl Translation<'_> {
 
     fn sampling(&mut self, request: &Request, settings: &mut Settings) {
         let quirks = &self.options.quirks;
-        let reasons = quirks.no_sampling_on_reasoning_models && is_reasoning_model(&self.options.model);
+        let reasons = quirks.no_sampling_on_reasoning_models && is_reasoning_model(self.options.family());
         let fixed = reasons || self.options.no_sampling;
         let mut take = |name: &str, value: Option<f64>| {
             if fixed && value.is_some() {

@@ -136,17 +136,15 @@ impl Item {
                 }
             }
             Kind::Reasoning => {
-                if self.source.is_none() {
-                    let has_text = |part: &Part| part.text.as_ref().is_some_and(|text| !text.is_empty());
-                    let (source, parts) = if item.summary.iter().any(has_text) {
-                        (Source::Summary, &item.summary)
-                    } else {
-                        (Source::Content, &item.content)
-                    };
-                    for (number, part) in (0..).zip(parts) {
-                        let text = part.text.as_deref().unwrap_or_default();
-                        self.reasoning(source, number, text, deltas);
-                    }
+                let has_text = |part: &Part| part.text.as_ref().is_some_and(|text| !text.is_empty());
+                let is_summed_up = item.summary.iter().any(has_text);
+                let source = if is_summed_up { Source::Summary } else { Source::Content };
+                let parts = match self.source.unwrap_or(source) {
+                    Source::Summary => &item.summary,
+                    Source::Content => &item.content,
+                };
+                for (number, part) in (0..).zip(parts) {
+                    self.whole_reasoning(self.source.unwrap_or(source), number, part.text.clone(), deltas);
                 }
                 deltas.extend(state_of(item).map(Delta::ReasoningState));
             }
@@ -170,6 +168,11 @@ impl Item {
             let json = format!("{{\"input\":{}}}", quoted(&self.input));
             deltas.push(Delta::ToolArguments { call: 0, json });
         }
+    }
+
+    /// What of the item waits within it, in bytes.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.early.len() + self.input.len()
     }
 
     /// Reads the item as it begins; returns whether it is over, because nothing of it is told.

@@ -14,6 +14,8 @@ use std::mem;
 
 /// What may wait for its turn over a whole answer, in bytes.
 const MAX_WAITING_BYTES: usize = 16 << 20;
+/// More items than any answer has.
+const MAX_ITEMS: usize = 100_000;
 /// What a delta that waits takes beside its text.
 const DELTA_BYTES: usize = size_of::<Delta>();
 
@@ -79,8 +81,9 @@ impl Output {
         self.last = Some(at);
         deltas.push(Delta::Start);
         let Some(slot) = self.slots.get_mut(at).filter(|slot| !slot.is_over) else { return };
-        let mut said = Vec::new();
+        let (mut said, kept) = (Vec::new(), slot.item.kept_bytes());
         slot.is_over = slot.item.event(kind, event, self.citations.as_mut(), &mut said);
+        self.waiting_bytes += slot.item.kept_bytes().saturating_sub(kept);
         self.say(at, said, deltas);
     }
 
@@ -109,9 +112,9 @@ impl Output {
         }
     }
 
-    /// Whether more waits for its turn than may be kept.
+    /// Whether there are more items, or more waits for its turn, than may be kept.
     pub(super) fn is_overfull(&self) -> bool {
-        self.waiting_bytes > MAX_WAITING_BYTES
+        self.waiting_bytes > MAX_WAITING_BYTES || self.slots.len() > MAX_ITEMS
     }
 
     /// The slot of an item; a new one if it is not known, or begins where another has begun.
