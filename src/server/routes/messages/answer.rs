@@ -28,6 +28,7 @@ use crate::{
         request_log::Log,
         state::Shared,
     },
+    sse,
     translate::{
         self, context::Context, message_explode::explode, report::Report, response::response, stream::Stream,
     },
