@@ -24,6 +24,8 @@ struct Ending<'a> {
     awaits_input: bool,
     /// A stop sequence matched.
     stop_sequence_matched: bool,
+    /// Nothing more fitted into the model's context.
+    window_full: bool,
 }
 
 /// # Errors
@@ -33,6 +35,7 @@ fn stop_reason(ending: Ending<'_>) -> Result<StopReason, Error> {
         Some(Finish::Failed(error)) => return Err(error.clone()),
         Some(Finish::Filter(_)) => StopReason::Refusal,
         _ if ending.refused => StopReason::Refusal,
+        Some(Finish::Limit) if ending.window_full => StopReason::ModelContextWindowExceeded,
         Some(Finish::Limit) => StopReason::MaxTokens,
         Some(Finish::Exhausted) if !ending.has_calls || ending.awaits_input => StopReason::MaxTokens,
         // What was produced decides, not what the upstream calls it: a call wants its result.
@@ -63,6 +66,7 @@ impl Stream {
             awaits_input: self.writer.awaits_input(),
             refused: self.refusal.is_some(),
             stop_sequence_matched: self.stop_sequence.is_some(),
+            window_full: self.is_window_full(),
         };
         let reason = match stop_reason(ending) {
             Ok(reason) => reason,
@@ -87,6 +91,18 @@ impl Stream {
             self.usage.output_tokens = tokens::estimate_output(self.said_bytes);
         }
         self.end(reason, events);
+    }
+
+    /// Whether the context was full before as much was said as was asked for.
+    fn is_window_full(&self) -> bool {
+        let Usage {
+            input_tokens, cache_creation_input_tokens, cache_read_input_tokens, output_tokens, ..
+        } = self.usage;
+        let used = [input_tokens, cache_creation_input_tokens, cache_read_input_tokens, output_tokens];
+        let used = used.into_iter().fold(0, u64::saturating_add);
+        self.reported_usage
+            && self.context.context_window.is_some_and(|window| used >= window)
+            && self.context.sent.max_tokens.is_some_and(|asked| output_tokens < asked)
     }
 
     fn end(&mut self, reason: StopReason, events: &mut Vec<Event>) {
@@ -139,6 +155,8 @@ mod tests {
     #[test]
     fn limits_filters_and_failures_outweigh_it() {
         assert_eq!(reason(Some(&Finish::Limit), true), StopReason::MaxTokens);
+        let full = Ending { finish: Some(&Finish::Limit), window_full: true, ..Ending::default() };
+        assert_eq!(stop_reason(full).unwrap(), StopReason::ModelContextWindowExceeded);
         assert_eq!(reason(Some(&Finish::Filter(None)), true), StopReason::Refusal);
         let refused = Ending { finish: Some(&Finish::Normal), refused: true, ..Ending::default() };
         assert_eq!(stop_reason(refused).unwrap(), StopReason::Refusal);
