@@ -1,5 +1,7 @@
 //! `[images]`: what becomes of the URLs of images and documents.
 
+use serde::Serialize;
+
 use super::{
     error::Error,
     file::ImagesTable,
@@ -8,7 +10,7 @@ use super::{
 use crate::translate::quirks::MediaUrls;
 
 /// What becomes of the URLs of images and documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Images {
     /// Which are passed on to the upstream, which fetches them. Default [`MediaUrls::HttpsOnly`].
     pub url: MediaUrls,

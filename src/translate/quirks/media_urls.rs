@@ -8,10 +8,12 @@
 // Of `core`, which has addresses but no sockets.
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use serde::Serialize;
 use url::{Host, Url};
 
 /// The rule.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MediaUrls {
     /// `https` to public hosts.
     HttpsOnly,
