@@ -1,6 +1,9 @@
 //! `[server]`: the listening side, who may use it, and from which web pages.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
@@ -34,6 +37,7 @@ pub struct Server {
     /// case, without port. Default none.
     pub allowed_hosts: Vec<String>,
     /// TLS towards clients. Default none.
+    #[serde(serialize_with = "both_files")]
     pub tls: Option<Tls>,
     /// Peers whose `X-Forwarded-For` is believed. Default none.
     #[serde(serialize_with = "show::each_printed")]
@@ -123,6 +127,19 @@ impl Default for Server {
             on_lossy: OnLossy::Warn,
         }
     }
+}
+
+/// Both keys are shown, be they set or not.
+#[expect(clippy::ref_option, reason = "serde hands over a reference to the member")]
+fn both_files<S: Serializer>(tls: &Option<Tls>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Files<'a> {
+        cert: Option<&'a Path>,
+        key: Option<&'a Path>,
+    }
+    let tls = tls.as_ref();
+    let cert = tls.map(|tls| tls.cert.as_path());
+    Files { cert, key: tls.map(|tls| tls.key.as_path()) }.serialize(serializer)
 }
 
 impl Server {
