@@ -1,8 +1,8 @@
 //! The soak: the figures of RELIABILITY.md, measured on the built program.
 //!
-//! `cargo bench --bench soak -- MINUTES [PROGRAM]` runs all of it; the mixed load takes so many minutes (default 10),
-//! the rest about five. `PROGRAM` is the path of another build to be measured. Linux only, loopback only; not part of
-//! the tests, because figures need a quiet machine.
+//! `cargo bench --bench soak -- MINUTES [mixed] [PROGRAM]` runs all of it, or the mixed load alone, which takes so many
+//! minutes (default 10); the rest takes about four. `PROGRAM` is the path of another build to be measured. Linux only,
+//! loopback only; not part of the tests, because figures need a quiet machine.
 
 #![expect(
     clippy::expect_used,
@@ -45,6 +45,9 @@ async fn main() -> io::Result<()> {
     raise_descriptors();
     let minutes = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(10);
     let upstream = Upstream::start().await?;
+    if std::env::args().any(|argument| argument == "mixed") {
+        return mixed(&upstream, Duration::from_secs(minutes * 60)).await;
+    }
     let gateway = Gateway::start(upstream.address, "stream_idle_timeout = '2s'\n");
     row("resident at start", format!("{:.1} MiB", gateway.resident_kib() as f64 / 1024.0));
     cancels(&upstream, &gateway, "hold", true, "3 cancel in the middle of a stream").await?;
@@ -378,7 +381,8 @@ async fn drain(upstream: &Upstream) -> io::Result<()> {
 
 /// Everything at once: a thousand slow streams, sixty hurried clients, a fifth of whose requests go wrong.
 async fn mixed(upstream: &Upstream, duration: Duration) -> io::Result<()> {
-    let gateway = Gateway::start(upstream.address, "stream_idle_timeout = '10s'\n");
+    let gateway =
+        Gateway::start(upstream.address, "stream_idle_timeout = '10s'\nmax_concurrent_requests = 2000\n");
     let (address, begun) = (gateway.address, Instant::now());
     let deadline = begun + duration;
     let faults = Arc::new(Mutex::new(Vec::new()));
