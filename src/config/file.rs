@@ -69,6 +69,7 @@ pub(super) const KEYS: &[&str] = &[
     "upstream.quirks.reasoning_echo",
     "upstream.quirks.parallel_tool_calls",
     "upstream.quirks.strict_tools",
+    "upstream.quirks.json_schema",
     "upstream.quirks.tool_images",
     "upstream.quirks.images",
     "upstream.quirks.files",
@@ -221,8 +222,33 @@ fn nearest_key(table: &str, name: &str) -> Option<String> {
     known().find(|(_, known)| *known == anywhere).map(|(parent, name)| dotted(parent, name))
 }
 
-const TABLES: [&str; 8] =
+pub(super) const TABLES: [&str; 8] =
     ["server", "upstream", "models", "limits", "log", "server.cors", "server.client_keys", "upstream.quirks"];
+
+/// The tables of which there may be several, each written `[[table]]`.
+pub(super) const LISTS: [&str; 1] = ["client_keys"];
+
+/// Whether a key takes a value of that kind; the value is TOML.
+pub(super) fn accepts(key: &str, value: &str) -> bool {
+    toml::from_str::<Tables>(&with_key(key, value)).is_ok()
+}
+
+/// A file that sets one key.
+pub(super) fn with_key(key: &str, value: &str) -> String {
+    let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let is_list = table.rsplit('.').next().is_some_and(|table| LISTS.contains(&table));
+    match (is_list, name) {
+        (true, "id") => format!("[[{table}]]\nid = {value}\n"),
+        (true, _) => format!("[[{table}]]\nid = \"x\"\n{name} = {value}\n"),
+        (false, _) => format!("[{table}]\n{name} = {value}\n"),
+    }
+}
+
+/// A TOML value, for those who write JSON.
+pub(super) fn literal(value: &str) -> Option<serde_json::Value> {
+    let mut table: serde_json::Value = toml::from_str(&format!("value = {value}")).ok()?;
+    Some(table.get_mut("value")?.take())
+}
 
 fn dotted(table: &str, name: &str) -> String {
     if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") }
@@ -314,6 +340,7 @@ pub(super) struct QuirksTable {
     pub(super) reasoning_echo: Option<Spanned<String>>,
     pub(super) parallel_tool_calls: Option<Spanned<bool>>,
     pub(super) strict_tools: Option<Spanned<bool>>,
+    pub(super) json_schema: Option<Spanned<bool>>,
     pub(super) tool_images: Option<Spanned<bool>>,
     pub(super) images: Option<Spanned<bool>>,
     pub(super) files: Option<Spanned<bool>>,

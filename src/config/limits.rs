@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::{
     error::Error,
     file::LimitsTable,
@@ -10,7 +12,7 @@ use super::{
 use crate::protocol::json::MAX_DEPTH;
 
 /// Timeouts and sizes. Sizes are bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Limits {
     /// Connecting to the upstream, TLS included. Default 10 s.
     pub connect_timeout: Duration,

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use serde::Serialize;
 use toml::Spanned;
 use url::Url;
 
@@ -10,7 +11,7 @@ use super::{
     error::{BadValue, Error, nearest},
     file::{MULTIPLIER, SecretText, UpstreamTable},
     layers::{Kind, Layers, Origin, Setting},
-    quirks,
+    quirks, show,
 };
 use crate::{
     models::{
@@ -28,28 +29,34 @@ mod key;
 pub(super) use dialect::DIALECT;
 
 /// The server that runs the model.
-#[derive(Clone)]
+#[derive(Clone, Serialize)]
 pub struct Upstream {
     /// The name in logs and messages. Default: the preset's name, or the host for [`Preset::Generic`].
     pub name: String,
     /// The kind of server. Default by host; `openai` if nothing is set.
+    #[serde(serialize_with = "show::printed")]
     pub preset: Preset,
     /// How it deviates: the preset's values with those of `[upstream.quirks]` over them.
     pub quirks: Quirks,
     /// What the endpoints' paths (`/chat/completions`, `/models`) are appended to: http or https, without
     /// credentials, query, fragment and trailing slash. Only an empty path is `/`, as URLs have it.
     /// Default by preset; `OPENAI_BASE_URL`.
+    #[serde(serialize_with = "show::printed")]
     pub base_url: Url,
     /// Where the base URL came from.
+    #[serde(skip)]
     pub url_origin: Origin,
     /// The key; none for servers that want none, which then get no credentials at all. `OPENAI_API_KEY`, or
     /// the variable that `api_key_env` names.
+    #[serde(serialize_with = "show::redacted")]
     pub api_key: Option<SecretString>,
     /// Where the key came from; set whenever the key is.
+    #[serde(skip)]
     pub key_origin: Option<Origin>,
     /// What is spoken to it. Default `auto`; `OPENAI_DIALECT`.
     pub dialect: Wish,
     /// Where the dialect came from.
+    #[serde(skip)]
     pub dialect_origin: Origin,
     /// The header that carries the key. Default by preset and dialect.
     pub auth_style: AuthStyle,
@@ -60,6 +67,7 @@ pub struct Upstream {
     /// Leave out Claude Code's billing header where requests are forwarded. Default no.
     pub strip_billing_header: bool,
     /// Where system text goes in requests that are forwarded: the quirk if somebody set it, else where it stands.
+    #[serde(skip)]
     pub forwarded_system: SystemMode,
     /// What becomes of a prompt that the content filter refuses. Default: an error.
     pub content_filter: ContentFilter,
@@ -73,11 +81,13 @@ pub struct Upstream {
     pub count_multiplier: Multiplier,
     /// Headers added to every request, in the file's order; values may be secret, so `Debug` shows names only.
     /// Default none.
+    #[serde(serialize_with = "show::redacted_values")]
     pub headers: Vec<(String, String)>,
 }
 
 /// The header that carries the upstream's key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AuthStyle {
     /// `Authorization: Bearer …`.
     Bearer,
@@ -90,7 +100,8 @@ pub enum AuthStyle {
 }
 
 /// What becomes of a prompt that the upstream's content filter refuses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ContentFilter {
     /// The failure that it is: 400.
     #[default]

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// The kind of upstream, chosen by host or by `preset = …` in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Preset {
@@ -128,9 +130,10 @@ impl fmt::Display for Preset {
 }
 
 /// How one upstream deviates. Every field can be overridden per upstream in the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Quirks {
     /// The preset these values started from; named in messages, never branched on.
+    #[serde(skip)]
     pub preset: Preset,
     /// The field that bounds the answer's length.
     pub max_tokens_field: MaxTokensField,
@@ -154,6 +157,9 @@ pub struct Quirks {
     pub parallel_tool_calls: bool,
     /// `strict` in a function definition is understood.
     pub strict_tools: bool,
+    /// `response_format: json_schema` is understood; elsewhere `json_object` is asked for and the schema stands in
+    /// the system text (DeepSeek: 400).
+    pub json_schema: bool,
     /// Tool messages may hold image parts; otherwise images follow in a user message.
     pub tool_images: bool,
     /// `image_url` parts are understood at all.
@@ -203,7 +209,8 @@ pub struct Quirks {
 }
 
 /// How an upstream counts the tokens of a chat completions request, beside generating an answer to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TokenCounting {
     /// Not at all.
     Nowhere,
@@ -215,7 +222,8 @@ pub enum TokenCounting {
 }
 
 /// The field that bounds the answer's length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MaxTokensField {
     /// `max_tokens`, the original name.
     MaxTokens,
@@ -224,7 +232,8 @@ pub enum MaxTokensField {
 }
 
 /// Where system text may stand (protocol.md §2.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SystemMode {
     /// A leading `system` message; later ones stay in place.
     System,
@@ -237,7 +246,8 @@ pub enum SystemMode {
 }
 
 /// How thinking and effort settings are passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReasoningRequest {
     /// `reasoning_effort`.
     Effort,
@@ -250,7 +260,8 @@ pub enum ReasoningRequest {
 }
 
 /// How reasoning of earlier turns is sent back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReasoningEcho {
     /// Not at all.
     Drop,
@@ -267,7 +278,8 @@ pub enum ReasoningEcho {
 }
 
 /// What becomes of cache markers (`cache_control`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CacheControl {
     /// They are left out: the upstream caches by itself.
     Drop,
@@ -276,7 +288,8 @@ pub enum CacheControl {
 }
 
 /// Which tool call ids are accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ToolIds {
     /// Any string.
     Any,
@@ -289,7 +302,8 @@ pub enum ToolIds {
 }
 
 /// What becomes of a final assistant message without tool calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Prefill {
     /// Sent as an ordinary message; the upstream starts a new turn after it, which is reported.
     Appended,
@@ -303,6 +317,9 @@ pub enum Prefill {
 
 /// OpenAI's effort names (SDK 3.54.0, 2026-11-22).
 pub(super) const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+
+/// What Groq, Gemini, Ollama and LM Studio take of them; they answer 400 to the others (2026-08-29).
+const UP_TO_HIGH: &[&str] = &["none", "low", "medium", "high"];
 
 impl Preset {
     /// The starting values of this preset.
@@ -320,6 +337,7 @@ impl Preset {
             reasoning_echo: ReasoningEcho::Drop,
             parallel_tool_calls: true,
             strict_tools: false,
+            json_schema: true,
             tool_images: false,
             images: true,
             files: true,
@@ -375,11 +393,13 @@ impl Preset {
             Self::Groq => Quirks {
                 max_tokens_field: MaxTokensField::MaxCompletionTokens,
                 system_mode: SystemMode::System,
+                efforts: UP_TO_HIGH,
                 files: false,
                 ..generic
             },
             Self::DeepSeek => Quirks {
                 system_mode: SystemMode::System,
+                json_schema: false,
                 reasoning_request: ReasoningRequest::ThinkingAndEffort,
                 efforts: &["high", "max"],
                 reasoning_echo: ReasoningEcho::ReasoningContentRequiredWithTools,
@@ -398,15 +418,19 @@ impl Preset {
                 ..generic
             },
             Self::Gemini => Quirks {
-                efforts: &["none", "low", "medium", "high"],
+                efforts: UP_TO_HIGH,
                 schema_ids: false,
                 parallel_tool_calls: false,
                 files: false,
                 ..generic
             },
-            Self::Vllm => {
-                Quirks { token_counting: TokenCounting::Tokenize, preset: self, ..Self::Sglang.quirks() }
-            }
+            // From 0.15 to spring 2026 it read no other member of earlier turns.
+            Self::Vllm => Quirks {
+                reasoning_echo: ReasoningEcho::Reasoning,
+                token_counting: TokenCounting::Tokenize,
+                preset: self,
+                ..Self::Sglang.quirks()
+            },
             Self::Sglang => Quirks {
                 top_k: true,
                 reasoning_request: ReasoningRequest::ChatTemplateKwargs,
@@ -425,7 +449,9 @@ impl Preset {
                 token_counting: TokenCounting::ApplyTemplate,
                 ..generic
             },
-            Self::Ollama | Self::LmStudio => Quirks { parallel_tool_calls: false, files: false, ..generic },
+            Self::Ollama | Self::LmStudio => {
+                Quirks { efforts: UP_TO_HIGH, parallel_tool_calls: false, files: false, ..generic }
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ mod floors;
 // The command line: manners, conversion of files and pipes, the mapping of models, the steps to the upstream.
 mod check;
 mod config;
+mod config_command;
 mod convert;
 mod convert_stream;
 mod help;
