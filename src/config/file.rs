@@ -20,7 +20,9 @@ use crate::{models::counting::Multiplier, secret};
 
 mod values;
 
-pub(super) use values::{Decimal, Integer, MULTIPLIER, Moment, Quantity, SecretText, TargetValue};
+pub(super) use values::{
+    Decimal, Integer, MULTIPLIER, Moment, OneOrMore, Quantity, SecretText, TargetValue, UpstreamTables,
+};
 
 /// Every key of the file, in the order of `config.example.toml`. Below `upstream.headers` and `models.map` the
 /// user chooses the names.
@@ -99,6 +101,16 @@ pub(super) const KEYS: &[&str] = &[
     "models.map.*.max_input_tokens",
     "models.map.*.max_output_tokens",
     "models.map.*.count_multiplier",
+    "route.name",
+    "route.models",
+    "route.background",
+    "route.thinking",
+    "route.min_tokens",
+    "route.images",
+    "route.web_search",
+    "route.upstream",
+    "route.model",
+    "route.fallback",
     "limits.connect_timeout",
     "limits.first_byte_timeout",
     "limits.stream_idle_timeout",
@@ -210,11 +222,13 @@ fn nearest_key(table: &str, name: &str) -> Option<String> {
     known().find(|(_, known)| *known == anywhere).map(|(parent, name)| dotted(parent, name))
 }
 
-pub(super) const TABLES: [&str; 8] =
-    ["server", "upstream", "models", "limits", "log", "server.cors", "server.client_keys", "upstream.quirks"];
+pub(super) const TABLES: [&str; 9] =
+    ["server", "upstream", "models", "route", "limits", "log", "server.cors", "server.client_keys", "upstream.quirks"];
 
 /// The tables of which there may be several, each written `[[table]]`.
-pub(super) const LISTS: [&str; 1] = ["client_keys"];
+pub(super) const LISTS: [&str; 3] = ["upstream", "client_keys", "route"];
+/// Those of them that may also stand alone, written `[table]`.
+pub(super) const ALONE: [&str; 1] = ["upstream"];
 
 /// Whether a key takes a value of that kind; the value is TOML.
 pub(super) fn accepts(key: &str, value: &str) -> bool {
@@ -224,11 +238,10 @@ pub(super) fn accepts(key: &str, value: &str) -> bool {
 /// A file that sets one key.
 pub(super) fn with_key(key: &str, value: &str) -> String {
     let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
-    let is_list = table.rsplit('.').next().is_some_and(|table| LISTS.contains(&table));
-    match (is_list, name) {
-        (true, "id") => format!("[[{table}]]\nid = {value}\n"),
-        (true, _) => format!("[[{table}]]\nid = \"x\"\n{name} = {value}\n"),
-        (false, _) => format!("[{table}]\n{name} = {value}\n"),
+    match (table, name) {
+        ("server.client_keys", "id") | ("route", _) => format!("[[{table}]]\n{name} = {value}\n"),
+        ("server.client_keys", _) => format!("[[{table}]]\nid = \"x\"\n{name} = {value}\n"),
+        _ => format!("[{table}]\n{name} = {value}\n"),
     }
 }
 
@@ -247,8 +260,9 @@ fn dotted(table: &str, name: &str) -> String {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Tables {
     pub(super) server: ServerTable,
-    pub(super) upstream: UpstreamTable,
+    pub(super) upstream: UpstreamTables,
     pub(super) models: ModelsTable,
+    pub(super) route: Vec<Spanned<RouteTable>>,
     pub(super) limits: LimitsTable,
     pub(super) log: LogTable,
 }
@@ -372,6 +386,22 @@ pub(super) struct TargetTable {
     pub(super) count_multiplier: Option<Multiplier>,
 }
 
+/// One of `[[route]]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RouteTable {
+    pub(super) name: Option<String>,
+    pub(super) models: Option<OneOrMore>,
+    pub(super) background: Option<bool>,
+    pub(super) thinking: Option<bool>,
+    pub(super) min_tokens: Option<Spanned<Integer>>,
+    pub(super) images: Option<bool>,
+    pub(super) web_search: Option<bool>,
+    pub(super) upstream: Option<Spanned<String>>,
+    pub(super) model: Option<Spanned<TargetValue>>,
+    pub(super) fallback: Vec<Spanned<String>>,
+}
+
 /// `[limits]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -408,7 +438,7 @@ mod tests {
     /// serde names the fields that it knows when it meets one that it does not.
     fn fields(table: &str) -> Vec<String> {
         let text = match table {
-            "server.client_keys" => "[[server.client_keys]]\nzzz = 1".to_owned(),
+            "server.client_keys" | "route" => format!("[[{table}]]\nzzz = 1"),
             "models.map.*" => "[models.map]\na = { zzz = 1 }".to_owned(),
             table => format!("[{table}]\nzzz = 1"),
         };

@@ -61,7 +61,7 @@ fn mapped(
     Ok(Some(Mapped { target, origin: origin.to_string() }))
 }
 
-fn table_target(table: TargetTable) -> Target {
+pub(super) fn table_target(table: TargetTable) -> Target {
     let TargetTable { model, display_name, max_input_tokens, max_output_tokens, count_multiplier } = table;
     Target {
         model: model.trim().to_owned(),
@@ -73,7 +73,7 @@ fn table_target(table: TargetTable) -> Target {
 }
 
 /// Refuses names that no upstream can have.
-fn target(key: &str, setting: Setting<Target>) -> Result<Setting<Target>, Error> {
+pub(super) fn target(key: &str, setting: Setting<Target>) -> Result<Setting<Target>, Error> {
     let model = &setting.value.model;
     if !model.is_empty() && !model.contains(char::is_control) {
         return Ok(setting);

@@ -9,7 +9,7 @@ use url::Url;
 use super::{
     Flags,
     error::{BadValue, Error, nearest},
-    file::{MULTIPLIER, SecretText, UpstreamTable},
+    file::{MULTIPLIER, SecretText, UpstreamTable, UpstreamTables},
     layers::{Kind, Layers, Origin, Setting},
     quirks, show,
 };
@@ -44,6 +44,9 @@ pub struct Upstream {
     /// the variable that `api_key_env` names.
     #[serde(serialize_with = "show::redacted")]
     pub api_key: Option<SecretString>,
+    /// Further keys, used in turn with it. Default none.
+    #[serde(skip)]
+    pub other_keys: Vec<SecretString>,
     /// Where the key came from; set whenever the key is.
     #[serde(skip)]
     pub key_origin: Option<Origin>,
@@ -100,6 +103,7 @@ impl Upstream {
             base_url,
             url_origin: Origin::Default,
             api_key: None,
+            other_keys: Vec::new(),
             key_origin: None,
             auth_style: default_auth_style(preset),
             api_version: None,
@@ -133,6 +137,7 @@ impl fmt::Debug for Upstream {
             .field("base_url", &self.base_url.as_str())
             .field("url_origin", &self.url_origin)
             .field("api_key", &self.api_key)
+            .field("other_keys", &self.other_keys)
             .field("key_origin", &self.key_origin)
             .field("auth_style", &self.auth_style)
             .field("api_version", &self.api_version)
@@ -209,7 +214,7 @@ const COUNTERS: Kind<Counter> = Kind {
 
 const MULTIPLIERS: Kind<Multiplier> = Kind { expected: MULTIPLIER, read: Multiplier::from_text, names: &[] };
 
-const TOKENS: Kind<u64> = Kind {
+pub(super) const TOKENS: Kind<u64> = Kind {
     expected: "a number of tokens, at least 1",
     read: |text| text.parse().ok().filter(|count| *count > 0),
     names: &[],
@@ -226,6 +231,43 @@ const TEXT: Kind<String> = Kind {
 };
 
 impl Upstream {
+    /// All of them: the first, to which variables and flags belong, and the further ones.
+    pub(super) fn resolve_all(
+        tables: UpstreamTables,
+        flags: &Flags,
+        key_optional: bool,
+        passthrough: bool,
+        layers: &mut Layers<'_>,
+    ) -> Result<(Self, Vec<Self>), Error> {
+        let mut tables = tables.0.into_iter();
+        let first = tables.next().map(Spanned::into_inner).unwrap_or_default();
+        let first = Self::resolve(first, flags, !key_optional && !passthrough, layers)?;
+        let mut further = Vec::new();
+        if flags.demo.is_some() {
+            return Ok((first, further));
+        }
+        for table in tables {
+            let origin = layers.file.origin(&table);
+            let name = table.get_ref().name.as_ref().map(|name| name.get_ref().trim().to_owned());
+            let taken = |name: &String| *name == first.name || further.iter().any(|it: &Self| it.name == *name);
+            let problem = match &name {
+                None => "a further upstream has no name".to_owned(),
+                Some(name) if taken(name) => format!("two upstreams are called {name:?}"),
+                Some(name) if name.contains('/') => format!("{name:?} is no name for an upstream: it has a slash"),
+                Some(_) => String::new(),
+            };
+            if !problem.is_empty() {
+                let mend = "give each [[upstream]] a name of its own, by which routes find it";
+                return Err(Error::Conflict { problem, origin, mend });
+            }
+            layers.scope = name;
+            let upstream = Self::resolve(table.into_inner(), &Flags::default(), !key_optional, layers);
+            layers.scope = None;
+            further.push(upstream?);
+        }
+        Ok((first, further))
+    }
+
     /// Chooses the settings from their layers; `key_needed` says whether a hosted upstream without one is an
     /// error.
     pub(super) fn resolve(
@@ -243,12 +285,20 @@ impl Upstream {
         let url = address::settle(preset, given_url)?;
         if key.value.is_none() && key_needed && preset.needs_key() {
             let host = url.value.host_str().unwrap_or_default().to_owned();
+            if let Some(scope) = &layers.scope {
+                return Err(Error::Conflict {
+                    problem: format!("no key for the upstream {scope:?} ({preset} at {host})"),
+                    origin: url.origin,
+                    mend: "set its api_key_env (to a variable that is set), api_key_file or api_key",
+                });
+            }
             return Err(Error::MissingKey { preset, host, variable: key.variable, url_ignored });
         }
         let quirks = quirks::resolve(preset, table.quirks, layers)?;
         let mut upstream = Self { quirks, url_origin: url.origin, ..Self::new(preset, url.value) };
         if let Some(Setting { value, origin }) = key.value {
             upstream.api_key = Some(value);
+            upstream.other_keys = key.others;
             upstream.key_origin = Some(origin);
         }
         let name = layers.file(table.name, "upstream.name", &TEXT)?;
@@ -340,7 +390,7 @@ fn headers(
                 nearest: None,
             }));
         }
-        layers.origins.insert(format!("upstream.headers.{name}"), origin);
+        layers.origins.insert(layers.scoped(&format!("upstream.headers.{name}")), origin);
         headers.push((name, value));
     }
     Ok(headers)
