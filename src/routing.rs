@@ -73,7 +73,9 @@ mod tests {
             route("long", |it| it.min_tokens = Some(60_000)),
             route("think", |it| (it.thinking, it.models) = (Some(true), vec!["claude-opus-*".to_owned()])),
             route("background", |it| it.background = Some(true)),
-            route("quick", |it| (it.thinking, it.models) = (Some(false), vec!["gpt-*".to_owned(), "o1".to_owned()])),
+            route("quick", |it| {
+                (it.thinking, it.models) = (Some(false), vec!["gpt-*".to_owned(), "o1".to_owned()])
+            }),
         ];
         let plain = Asked::plain;
         let table = [

@@ -10,6 +10,7 @@ mod client_io;
 mod clients;
 mod content_encoding;
 pub mod demo;
+mod dispatch;
 mod error;
 mod event_body;
 mod lessons;

@@ -123,6 +123,7 @@ pub(super) const KEYS: &[&str] = &[
     "limits.max_request_size",
     "limits.max_event_size",
     "limits.max_response_size",
+    "limits.eject_for",
     "limits.max_concurrent_requests",
     "limits.max_connections",
     "log.format",
@@ -222,8 +223,17 @@ fn nearest_key(table: &str, name: &str) -> Option<String> {
     known().find(|(_, known)| *known == anywhere).map(|(parent, name)| dotted(parent, name))
 }
 
-pub(super) const TABLES: [&str; 9] =
-    ["server", "upstream", "models", "route", "limits", "log", "server.cors", "server.client_keys", "upstream.quirks"];
+pub(super) const TABLES: [&str; 9] = [
+    "server",
+    "upstream",
+    "models",
+    "route",
+    "limits",
+    "log",
+    "server.cors",
+    "server.client_keys",
+    "upstream.quirks",
+];
 
 /// The tables of which there may be several, each written `[[table]]`.
 pub(super) const LISTS: [&str; 3] = ["upstream", "client_keys", "route"];
@@ -418,6 +428,7 @@ pub(super) struct LimitsTable {
     pub(super) max_request_size: Option<Spanned<Quantity>>,
     pub(super) max_event_size: Option<Spanned<Quantity>>,
     pub(super) max_response_size: Option<Spanned<Quantity>>,
+    pub(super) eject_for: Option<Spanned<Quantity>>,
     pub(super) max_concurrent_requests: Option<Spanned<Integer>>,
     pub(super) max_connections: Option<Spanned<Integer>>,
 }

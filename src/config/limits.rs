@@ -38,6 +38,8 @@ pub struct Limits {
     pub max_event_size: usize,
     /// A whole answer of the upstream outside a stream, in bytes. Default 64 MiB.
     pub max_response_size: usize,
+    /// For which an upstream that failed five times in a row is left alone, where others can answer. Default 10 s.
+    pub eject_for: Duration,
     /// Requests translated at the same time. Default 1,000. `MAX_CONCURRENT_REQUESTS`.
     pub max_concurrent_requests: usize,
     /// Client connections open at the same time. Default 4,096.
@@ -59,6 +61,7 @@ impl Default for Limits {
             max_request_size: 32 << 20,
             max_event_size: 16 << 20,
             max_response_size: 64 << 20,
+            eject_for: Duration::from_secs(10),
             max_concurrent_requests: 1_000,
             max_connections: 4_096,
         }
@@ -117,6 +120,7 @@ impl Limits {
             max_request_size: limit!(max_request_size, SIZE, max_request),
             max_event_size: limit!(max_event_size, SIZE),
             max_response_size: limit!(max_response_size, SIZE),
+            eject_for: limit!(eject_for, DURATION),
             max_concurrent_requests: limit!(max_concurrent_requests, COUNT, concurrent),
             max_connections: limit!(max_connections, COUNT),
         })

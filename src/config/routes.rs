@@ -57,7 +57,11 @@ pub(super) fn resolve(
         let origin = layers.file.origin(&table);
         let route = resolve_one(number, table.into_inner(), &origin, upstreams, layers)?;
         if routes.iter().any(|known: &Route| known.name == route.name) {
-            return Err(conflict(format!("two routes are called {:?}", route.name), origin, "name them apart"));
+            return Err(conflict(
+                format!("two routes are called {:?}", route.name),
+                origin,
+                "name them apart",
+            ));
         }
         layers.origins.insert(format!("route.{}", route.name), origin);
         routes.push(route);
@@ -73,14 +77,16 @@ fn resolve_one(
     layers: &Layers<'_>,
 ) -> Result<Route, Error> {
     let known = |setting: Setting<String>| known_upstream(setting, upstreams);
-    let target = layers.file.setting(table.model).map(|it| it.map(|TargetValue(table)| models::table_target(table)));
+    let target =
+        layers.file.setting(table.model).map(|it| it.map(|TargetValue(table)| models::table_target(table)));
     let target = target.map(|it| models::target("route.model", it)).transpose()?.map(|it| it.value);
     let named = layers.file.setting(table.upstream).map(known).transpose()?;
     // Whoever names only a model means the first upstream.
     let first = named.or_else(|| upstreams.first().map(|first| first.name.clone())).unwrap_or_default();
     let mut hops = vec![Hop { upstream: first, target }];
     for entry in table.fallback {
-        let Setting { value, origin } = Setting { origin: layers.file.origin(&entry), value: entry.into_inner() };
+        let Setting { value, origin } =
+            Setting { origin: layers.file.origin(&entry), value: entry.into_inner() };
         hops.push(fallback(&value, &origin, upstreams)?);
     }
     let min_tokens = layers.file(table.min_tokens, "route.min_tokens", &super::upstream::TOKENS)?;

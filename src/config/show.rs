@@ -150,7 +150,8 @@ fn position(key: &str) -> usize {
                 .rsplit_once('.')
                 .is_some_and(|(table, name)| key.starts_with(table) && key.rsplit('.').next() == Some(name))
     };
-    let of_further = || KEYS.iter().position(|known| *known == "models.haiku").filter(|_| key.starts_with("upstream."));
+    let of_further =
+        || KEYS.iter().position(|known| *known == "models.haiku").filter(|_| key.starts_with("upstream."));
     exact.or_else(|| KEYS.iter().position(fits)).or_else(of_further).unwrap_or(KEYS.len())
 }
 

@@ -249,11 +249,14 @@ impl Upstream {
         for table in tables {
             let origin = layers.file.origin(&table);
             let name = table.get_ref().name.as_ref().map(|name| name.get_ref().trim().to_owned());
-            let taken = |name: &String| *name == first.name || further.iter().any(|it: &Self| it.name == *name);
+            let taken =
+                |name: &String| *name == first.name || further.iter().any(|it: &Self| it.name == *name);
             let problem = match &name {
                 None => "a further upstream has no name".to_owned(),
                 Some(name) if taken(name) => format!("two upstreams are called {name:?}"),
-                Some(name) if name.contains('/') => format!("{name:?} is no name for an upstream: it has a slash"),
+                Some(name) if name.contains('/') => {
+                    format!("{name:?} is no name for an upstream: it has a slash")
+                }
                 Some(_) => String::new(),
             };
             if !problem.is_empty() {

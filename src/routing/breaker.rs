@@ -16,12 +16,14 @@ use std::{
 
 /// Failures in a row after which an upstream is left alone.
 const MOST_FAILURES: u32 = 5;
-/// For how long.
-const OPEN_FOR: Duration = Duration::from_secs(10);
 
 /// The state of one upstream; shared by all requests.
-#[derive(Debug, Default)]
-pub struct Breaker(Mutex<Inner>);
+#[derive(Debug)]
+pub struct Breaker {
+    inner: Mutex<Inner>,
+    /// For how long it is left alone.
+    open_for: Duration,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -73,12 +75,17 @@ pub enum Change {
 }
 
 impl Breaker {
+    /// One that leaves a failing upstream alone for so long.
+    pub fn new(open_for: Duration) -> Self {
+        Self { inner: Mutex::default(), open_for }
+    }
+
     /// Asks whether the upstream may be tried.
     pub fn gate(&self, now: Instant) -> Gate {
         let mut inner = self.lock();
         match inner.opened {
             None => Gate::Open,
-            Some(opened) if now.saturating_duration_since(opened) >= OPEN_FOR && !inner.probing => {
+            Some(opened) if now.saturating_duration_since(opened) >= self.open_for && !inner.probing => {
                 inner.probing = true;
                 Gate::Probe
             }
@@ -115,13 +122,13 @@ impl Breaker {
     pub fn state(&self, now: Instant) -> State {
         match self.lock().opened {
             None => State::Closed,
-            Some(opened) if now.saturating_duration_since(opened) >= OPEN_FOR => State::HalfOpen,
+            Some(opened) if now.saturating_duration_since(opened) >= self.open_for => State::HalfOpen,
             Some(_) => State::Open,
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,7 +138,8 @@ mod tests {
 
     #[test]
     fn five_failures_in_a_row_eject_and_one_request_tries_again() {
-        let (breaker, start) = (Breaker::default(), Instant::now());
+        const OPEN_FOR: Duration = Duration::from_secs(10);
+        let (breaker, start) = (Breaker::new(OPEN_FOR), Instant::now());
         for _ in 0..4 {
             assert_eq!(breaker.note(Verdict::Fails, start), None);
         }

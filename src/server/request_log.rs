@@ -99,6 +99,10 @@ pub(crate) struct Notes {
     pub(crate) model_requested: Option<String>,
     pub(crate) model_upstream: Option<String>,
     pub(crate) upstream_name: Option<String>,
+    /// The route that decided.
+    pub(crate) route: Option<String>,
+    /// The upstreams that failed before, or were left alone.
+    pub(crate) failed: Vec<String>,
     pub(crate) upstream_request_id: Option<String>,
     pub(crate) stream: Option<bool>,
     /// Time to the first content.
@@ -254,6 +258,8 @@ macro_rules! write_line {
             { field::MODEL_REQUESTED } = notes.model_requested.as_deref(),
             { field::MODEL_UPSTREAM } = notes.model_upstream.as_deref(),
             { field::UPSTREAM_NAME } = notes.upstream_name.as_deref(),
+            { field::ROUTED_BY } = notes.route.as_deref(),
+            { field::FAILED_UPSTREAMS } = (!notes.failed.is_empty()).then(|| notes.failed.join(",")),
             { field::UPSTREAM_REQUEST_ID } = notes.upstream_request_id.as_deref(),
             { field::STATUS } = notes.status,
             { field::STREAM } = notes.stream,

@@ -4,7 +4,7 @@
 //! after it; what must outlive a reload is behind an `Arc` of its own and passed on.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -16,6 +16,7 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use super::{
     clients::{Clients, strangers::Strangers},
+    dispatch::Way,
     lessons::Lessons,
     limits::Slots,
 };
@@ -23,6 +24,7 @@ use crate::{
     config::Config,
     metrics::Metrics,
     models::{Target, counting::Multiplier},
+    routing::Breaker,
     upstream::{self, Listing, Upstream},
 };
 
@@ -35,6 +37,10 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     /// Places for requests that are translated.
     pub(crate) slots: Arc<Slots>,
+    /// Whether the upstream is left alone for a while.
+    pub(crate) breaker: Arc<Breaker>,
+    /// Where requests go that a route takes; empty below a route.
+    pub(crate) ways: Vec<Way>,
     /// How the upstream is.
     pub(crate) health: Arc<Health>,
     /// What was learnt of its models.
@@ -57,8 +63,57 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, upstream::Error> {
+        let mut shared = Self::of_one(config, metrics)?;
+        shared.ways = shared.make_ways()?;
+        Ok(shared)
+    }
+
+    /// The places that the routes lead to. All places of one upstream share its connections and what is known of it.
+    fn make_ways(&self) -> Result<Vec<Way>, upstream::Error> {
+        let mut known: HashMap<String, Arc<Self>> = HashMap::new();
+        let mut ways = Vec::with_capacity(self.config.routes.len());
+        for route in &self.config.routes {
+            let mut places = Vec::with_capacity(route.hops.len());
+            for (number, hop) in (1..).zip(&route.hops) {
+                let Some(config) = self.config.at(&route.name, hop) else { continue };
+                let mut place = Self::of_one(config, Arc::clone(&self.metrics))?;
+                let same = known.get(&hop.upstream).map(Arc::as_ref);
+                place.join(if hop.upstream == self.config.upstream.name { Some(self) } else { same });
+                place.slots = Arc::clone(&self.slots);
+                place.stopping = Arc::clone(&self.stopping);
+                if number < route.hops.len() {
+                    place.upstream = place.upstream.with_a_stand_by();
+                }
+                let place = Arc::new(place);
+                known.entry(hop.upstream.clone()).or_insert_with(|| Arc::clone(&place));
+                places.push(place);
+            }
+            ways.push(Way { route: route.clone(), places });
+        }
+        Ok(ways)
+    }
+
+    /// Takes over what is known of the upstream.
+    fn join(&mut self, same: Option<&Self>) {
+        if let Some(same) = same {
+            self.upstream = same.upstream.alone();
+            self.health = Arc::clone(&same.health);
+            self.lessons = Arc::clone(&same.lessons);
+            self.breaker = Arc::clone(&same.breaker);
+        }
+    }
+
+    /// Every upstream's breaker, by the upstream's name.
+    pub(crate) fn breakers(&self) -> BTreeMap<&str, &Breaker> {
+        let places = self.ways.iter().flat_map(|way| &way.places).map(Arc::as_ref);
+        [self].into_iter().chain(places).map(|it| (it.config.upstream.name.as_str(), &*it.breaker)).collect()
+    }
+
+    fn of_one(config: Config, metrics: Arc<Metrics>) -> Result<Self, upstream::Error> {
         Ok(Self {
             upstream: Upstream::new(&config.upstream, &config.limits)?,
+            breaker: Arc::new(Breaker::new(config.limits.eject_for)),
+            ways: Vec::new(),
             slots: Arc::new(Slots::new(config.limits.max_concurrent_requests)),
             health: Arc::default(),
             lessons: Arc::default(),
@@ -87,7 +142,9 @@ impl Shared {
         if new.config.upstream.base_url == self.config.upstream.base_url {
             new.health = Arc::clone(&self.health);
             new.lessons = Arc::clone(&self.lessons);
+            new.breaker = Arc::clone(&self.breaker);
         }
+        new.ways = new.make_ways()?;
         Ok(new)
     }
 

@@ -33,7 +33,18 @@ const FLOORS: &[(&str, &[&str])] = &[
     // 4 and 5: everything below.
     (
         "server",
-        &["protocol", "sse", "translate", "models", "secret", "metrics", "config", "telemetry", "upstream", "routing"],
+        &[
+            "protocol",
+            "sse",
+            "translate",
+            "models",
+            "secret",
+            "metrics",
+            "config",
+            "telemetry",
+            "upstream",
+            "routing",
+        ],
     ),
     (
         "cli",

@@ -50,6 +50,9 @@ mod serve_messages;
 // `serve`: streams, event by event, through every fault of the upstream and the client's patience.
 mod serve_stream;
 
+// `serve`: several upstreams, routes and chains of fallback, several keys.
+mod serve_routes;
+
 // `serve`: failures of the upstream, as the client is told of them, and what is tried again.
 mod serve_errors;
 

@@ -12,7 +12,8 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, HeaderValue};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, request::Parts};
 
 use self::{
     answer::{Answered, local_answer, translate_back, warning},
@@ -26,6 +27,7 @@ pub(super) use self::{
 use crate::{
     server::{
         auth::Caller,
+        dispatch::{self, Tour},
         error::ApiError,
         limits::{self, Slot},
         request_log::Log,
@@ -61,6 +63,32 @@ async fn exchange(
 ) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
     let body = limits::read_body(&head.headers, body, &shared.config.limits, log).await?;
+    let places = dispatch::places(shared, log, &body).await?;
+    let mut tour = Tour::new(&places, log);
+    let (mut slot, mut last) = (Some(slot), Err(ApiError::stopping()));
+    while let Some(trial) = tour.next() {
+        let slot = match slot.take() {
+            Some(slot) => slot,
+            None => shared.slots.take(log).await?,
+        };
+        let caller = dispatch::for_place(caller, shared, trial.place);
+        last = attempt(trial.place, log, &caller, &head, &body, slot).await;
+        if !tour.goes_on(trial, &last) {
+            break;
+        }
+    }
+    last
+}
+
+/// Asks one upstream.
+async fn attempt(
+    shared: &Arc<Shared>,
+    log: &Log,
+    caller: &Caller,
+    head: &Parts,
+    body: &Bytes,
+    slot: Slot,
+) -> Result<Response, ApiError> {
     let mut course = Course::default();
     loop {
         let prepared = prepare(shared, log, &head.headers, body.clone(), course.clone()).await?;
