@@ -503,7 +503,7 @@ _aiapiproxy() {
                     return 0
                     ;;
                 --preset)
-                    COMPREPLY=($(compgen -W "openai azure openrouter groq deepseek mistral gemini vllm sglang llama.cpp ollama lmstudio generic" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "openai azure anthropic openrouter groq deepseek mistral gemini vllm sglang llama.cpp ollama lmstudio generic" -- "${cur}"))
                     return 0
                     ;;
                 --report)
@@ -904,7 +904,7 @@ _aiapiproxy() {
             return 0
             ;;
         aiapiproxy__subcmd__run)
-            opts="-h --base-url --preset --demo --keep-env --log-file --config --env-file --color --help"
+            opts="-h --base-url --preset --dialect --demo --keep-env --log-file --config --env-file --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -915,7 +915,11 @@ _aiapiproxy() {
                     return 0
                     ;;
                 --preset)
-                    COMPREPLY=($(compgen -W "openai azure openrouter groq deepseek mistral gemini vllm sglang llama.cpp ollama lmstudio generic" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "openai azure anthropic openrouter groq deepseek mistral gemini vllm sglang llama.cpp ollama lmstudio generic" -- "${cur}"))
+                    return 0
+                    ;;
+                --dialect)
+                    COMPREPLY=($(compgen -W "auto chat responses messages" -- "${cur}"))
                     return 0
                     ;;
                 --log-file)
@@ -942,7 +946,7 @@ _aiapiproxy() {
             return 0
             ;;
         aiapiproxy__subcmd__serve)
-            opts="-h --host --port --base-url --preset --allow-unauthenticated --log-format --demo --config --env-file --color --help"
+            opts="-h --host --port --base-url --preset --dialect --allow-unauthenticated --log-format --demo --config --env-file --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -961,7 +965,11 @@ _aiapiproxy() {
                     return 0
                     ;;
                 --preset)
-                    COMPREPLY=($(compgen -W "openai azure openrouter groq deepseek mistral gemini vllm sglang llama.cpp ollama lmstudio generic" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "openai azure anthropic openrouter groq deepseek mistral gemini vllm sglang llama.cpp ollama lmstudio generic" -- "${cur}"))
+                    return 0
+                    ;;
+                --dialect)
+                    COMPREPLY=($(compgen -W "auto chat responses messages" -- "${cur}"))
                     return 0
                     ;;
                 --log-format)

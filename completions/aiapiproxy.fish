@@ -46,6 +46,7 @@ complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l port -d 
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l base-url -d 'The upstream\'s address [env: OPENAI_BASE_URL]' -r
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l preset -d 'The kind of upstream; default: what the address tells' -r -f -a "openai\t''
 azure\t''
+anthropic\t''
 openrouter\t''
 groq\t''
 deepseek\t''
@@ -57,6 +58,10 @@ llama.cpp\t''
 ollama\t''
 lmstudio\t''
 generic\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l dialect -d 'What is spoken to the upstream: auto, chat, responses or messages [default: auto] [env: OPENAI_DIALECT]' -r -f -a "auto\t''
+chat\t''
+responses\t''
+messages\t''"
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l log-format -d 'The form of log lines [default: text] [env: LOG_FORMAT]' -r -f -a "text\t''
 json\t''"
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -l config -d 'Read this configuration file and no other' -r -F
@@ -70,6 +75,7 @@ complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand serve" -s h -l hel
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand run" -l base-url -d 'The upstream\'s address [env: OPENAI_BASE_URL]' -r
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand run" -l preset -d 'The kind of upstream; default: what the address tells' -r -f -a "openai\t''
 azure\t''
+anthropic\t''
 openrouter\t''
 groq\t''
 deepseek\t''
@@ -81,6 +87,10 @@ llama.cpp\t''
 ollama\t''
 lmstudio\t''
 generic\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand run" -l dialect -d 'What is spoken to the upstream: auto, chat, responses or messages [default: auto] [env: OPENAI_DIALECT]' -r -f -a "auto\t''
+chat\t''
+responses\t''
+messages\t''"
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand run" -l log-file -d 'Write the proxy\'s log to this file and keep it' -r -F
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand run" -l config -d 'Read this configuration file and no other' -r -F
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand run" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
@@ -96,17 +106,18 @@ request\t''
 response\t''
 stream\t''
 error\t''"
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l from -d 'The input\'s dialect; default: messages for a request, else chat unless the input says otherwise' -r -f -a "messages\t'Anthropic\'s Messages API'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l from -d 'The input\'s dialect; default: messages for a request, else what the input shows' -r -f -a "messages\t'Anthropic\'s Messages API'
 chat\t'OpenAI\'s chat completions'
-responses\t'OpenAI\'s Responses API (not supported yet)'"
+responses\t'OpenAI\'s Responses API'"
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l to -d 'The output\'s dialect; default: chat for a request, else messages' -r -f -a "messages\t'Anthropic\'s Messages API'
 chat\t'OpenAI\'s chat completions'
-responses\t'OpenAI\'s Responses API (not supported yet)'"
+responses\t'OpenAI\'s Responses API'"
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l model -d 'The upstream\'s model for a request, the model to report for a response' -r
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l request -d 'The original request of a response or stream, for names, ids and stop sequences' -r -F
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l status -d 'The status that came with an error; default: the one in the body, or else 500' -r
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand convert" -l preset -d 'The kind of upstream that is asked or that answered; default: that of --config, or else generic' -r -f -a "openai\t''
 azure\t''
+anthropic\t''
 openrouter\t''
 groq\t''
 deepseek\t''

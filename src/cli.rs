@@ -201,6 +201,11 @@ fn preset_parser() -> impl clap::builder::TypedValueParser<Value = crate::transl
         .try_map(|name| Preset::from_name(&name).ok_or("unknown preset"))
 }
 
+/// The names of dialects.
+fn dialect_parser() -> clap::builder::PossibleValuesParser {
+    clap::builder::PossibleValuesParser::new(crate::models::dialect::Wish::NAMES)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -85,6 +85,8 @@ pub struct Flags {
     pub base_url: Option<String>,
     /// `--preset`: the kind of upstream.
     pub preset: Option<Preset>,
+    /// `--dialect`: what is spoken to it.
+    pub dialect: Option<String>,
     /// The server is for one command (`run`): one key that is made for it, and none of `[server]` about who may
     /// call and how.
     pub for_one_command: bool,

@@ -1,7 +1,8 @@
 //! `aiapiproxy`: every client of Anthropic's Messages API on any model.
 //!
 //! Clients (Claude Code, the official SDKs and what is built on them) speak `POST /v1/messages` to this program;
-//! it speaks chat completions to an upstream: OpenAI, Azure, OpenRouter, vLLM, llama.cpp, Ollama and their kin.
+//! it speaks chat completions, Responses or Messages to an upstream: OpenAI, Azure, OpenRouter, vLLM, llama.cpp,
+//! Ollama and their kin.
 //! `serve` does it live, `convert` offline, `check` tells whether an upstream works, `models` shows the mapping.
 //! All four stand on the same core.
 //!
@@ -22,7 +23,7 @@
 //!
 //! # Reading order
 //!
-//! [`translate::messages_via_chat`] (the table of what becomes of what) → `translate/delta.rs` (the narrow waist of
+//! [`translate::messages_via_chat`] and [`translate::messages_via_responses`] (the tables of what becomes of what) → `translate/delta.rs` (the narrow waist of
 //! answers) → [`translate::stream`] → `translate/message_writer.rs` (the only place that opens and closes blocks) →
 //! `server/routes/messages.rs` → `cli/convert.rs`.
 //!
@@ -38,8 +39,23 @@
 //!
 //! # In and out of scope
 //!
-//! In: the Messages API over chat completions; next, OpenAI's Responses and native Messages as further dialects
-//! of upstreams: one folder under `translate/` each (`request`, `reader`, `error`), the same stream and writer.
+//! In: the Messages API over chat completions, over OpenAI's Responses, and forwarded to upstreams that speak it
+//! themselves. [`models::dialect`] chooses among them for each model.
+//!
+//! A further dialect of upstreams that must be translated is
+//!
+//! - its types under `protocol/`: requests as they are written, answers read leniently;
+//! - a folder under `translate/` like [`translate::messages_via_responses`]: a `request` with the verbs `form` (what
+//!   the dialect can hold, so that the shared reading rearranges, drops or refuses the rest), `write` and `pieces`
+//!   (what costs tokens), and a `reader` with the verbs `event`, `whole` and `flush`, which says deltas;
+//! - a variant of [`translate::Dialect`], after which the compiler names every place that must know it: the two
+//!   enums of bodies and readers, what a refusal may be about ([`translate::remedy::Sent`]), the names of `convert`;
+//! - a variant of [`models::dialect::Spoken`], which names the rest: its name in the configuration, the upstream's path,
+//!   and the question of `check`.
+//!
+//! The stream, the writer, the fold, the scan for stop sequences, estimates and the report are the same for all, and
+//! stay as they are; so do the errors, whose shapes servers mix.
+//!
 //! Out: embeddings, batches, stored files, a management interface.
 
 pub mod cli;

@@ -8,9 +8,10 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
-use self::counting::Multiplier;
+use self::{counting::Multiplier, dialect::Wish};
 
 pub mod counting;
+pub mod dialect;
 
 /// The rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +37,11 @@ pub struct Target {
     /// By how much its token counts are multiplied, if not as the upstream's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count_multiplier: Option<Multiplier>,
+    /// The dialect in which it is asked.
+    #[serde(skip_serializing_if = "Wish::is_auto")]
+    pub dialect: Wish,
+    /// Its name at OpenAI, where `model` is the name of a deployment (Azure).
+    pub model_family: Option<String>,
 }
 
 /// A target and who chose it, in words (`env CLAUDE_SONNET_MODEL`).
@@ -153,18 +159,23 @@ impl ModelMap {
         configured.chain(aliases).filter_map(entry).collect()
     }
 
+    /// What is known of the upstream model for a requested name; `None` when the name passes through.
+    pub fn target(&self, requested: &str) -> Option<&Target> {
+        self.find(requested).map(|(target, _)| target)
+    }
+
     /// Every distinct upstream model that some rule names, in the order of the rules: what `check` looks for.
-    pub fn upstream_models(&self) -> Vec<&str> {
+    pub fn targets(&self) -> Vec<&Target> {
         let mapped =
             Family::ALL.into_iter().filter_map(|family| self.families.get(family)).chain(&self.default);
         let named = self.exact.iter().chain(&self.globs).map(|(_, target)| target);
-        let mut models: Vec<&str> = Vec::new();
+        let mut targets: Vec<&Target> = Vec::new();
         for target in named.chain(mapped.map(|mapped| &mapped.target)) {
-            if !models.contains(&target.model.as_str()) {
-                models.push(&target.model);
+            if !targets.iter().any(|known| known.model == target.model) {
+                targets.push(target);
             }
         }
-        models
+        targets
     }
 
     /// The rules in the order in which they are tried, each with its upstream model: what `models` prints.

@@ -74,7 +74,7 @@ mod tests {
             route("think", |it| (it.thinking, it.models) = (Some(true), vec!["claude-opus-*".to_owned()])),
             route("background", |it| it.background = Some(true)),
             route("quick", |it| {
-                (it.thinking, it.models) = (Some(false), vec!["gpt-*".to_owned(), "o1".to_owned()])
+                (it.thinking, it.models) = (Some(false), vec!["gpt-*".to_owned(), "o1".to_owned()]);
             }),
         ];
         let plain = Asked::plain;

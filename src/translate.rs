@@ -1,14 +1,13 @@
 //! Translation between dialects, without IO: no clock, no randomness, no environment.
 //!
-//! Pairs are named client-then-upstream; each is a folder with the same three parts. [`request()`] reads a request
-//! once for all dialects, and each dialect writes it down in a file that is a readable table; `error` translates
-//! directly. Answers pass a narrow waist: the *reader* of the upstream's dialect turns its irregular events, or a
+//! Pairs are named client-then-upstream; each is a folder with the same two parts. [`request()`] reads a request
+//! once for all dialects, and each dialect writes it down in a file that is a readable table. Answers pass a narrow waist: the *reader* of the upstream's dialect turns its irregular events, or a
 //! whole body, into `Delta`s; [`stream`] decides what they mean for the client, and the one `message_writer.rs` turns
 //! that into events; it alone opens and closes blocks. A whole answer ([`mod@response`]) is the fold of its stream.
 //!
-//! A further dialect is one folder (`request` with the verbs `form`, `write` and `pieces`, `error`, a reader with the
-//! verbs `event`, `whole` and `flush`), one variant of [`Dialect`], one of [`Body`] and one of `reader.rs`; stream and
-//! writer stay as they are.
+//! A further dialect is one folder (`request` with the verbs `form`, `write` and `pieces`, a reader with the verbs
+//! `event`, `whole` and `flush`), one variant of [`Dialect`], one of [`Body`] and one of `reader.rs`; stream and writer
+//! stay as they are. `messages_via_responses` is the one to follow; the map in `src/lib.rs` tells what is beside it.
 //!
 //! What an upstream refuses is told by [`error()`], and mended by [`mod@remedy`] where it says how: both read the
 //! wordings of all servers, for they are not the dialect's.
@@ -17,6 +16,7 @@
 //! [`report::Report`]. Nothing is dropped without either.
 
 mod arguments;
+mod citations;
 pub mod context;
 mod delta;
 mod dialect;
@@ -31,6 +31,7 @@ pub mod message_fold;
 mod message_writer;
 pub mod messages_forwarded;
 pub mod messages_via_chat;
+pub mod messages_via_responses;
 pub mod quirks;
 mod reader;
 pub mod remedy;
@@ -43,6 +44,7 @@ pub mod stream;
 pub mod tokens;
 pub mod tool_ids;
 mod tool_names;
+mod usage;
 mod wording;
 
 pub use dialect::Dialect;
@@ -58,6 +60,8 @@ pub struct Options {
     pub upstream: String,
     /// The upstream's name of the model.
     pub model: String,
+    /// The name that tells what the model can do, where its own is that of a deployment (Azure).
+    pub model_family: Option<String>,
     /// The most tokens that model answers with, if known; larger wishes are clamped.
     pub max_output_tokens: Option<u64>,
     /// Who looks for stop sequences.
@@ -84,6 +88,7 @@ impl Options {
             quirks,
             upstream: upstream.into(),
             model: model.into(),
+            model_family: None,
             max_output_tokens: None,
             stop_sequences: StopSequences::Answer,
             session: None,
@@ -93,6 +98,11 @@ impl Options {
             no_sampling: false,
             no_summary: false,
         }
+    }
+
+    /// The name that tells what the model can do.
+    pub fn family(&self) -> &str {
+        self.model_family.as_deref().unwrap_or(&self.model)
     }
 }
 

@@ -168,7 +168,7 @@ impl Upstream {
         let (mut course, mut other_keys) = (Course::default(), 0);
         loop {
             let mut headers = request::headers(&self.0.settings, &self.0.headers, call.accept, key)?;
-            request::add_anthropic(&mut headers, call.endpoint, call.client_headers);
+            request::add_anthropic(&self.0.settings, &mut headers, call.endpoint, call.client_headers);
             let client = if course.wants_fresh() { self.0.clients.fresh()? } else { self.0.clients.pooled() };
             let request = client.post(url.clone()).headers(headers).body(call.body.clone());
             let mut result = self.attempt(request, self.0.limits.first_byte_timeout).await;
@@ -204,7 +204,8 @@ impl Upstream {
         patience: Duration,
     ) -> Result<Listing, Error> {
         let url = request::url(&self.0.settings, Endpoint::Models, "", None);
-        let headers = request::headers(&self.0.settings, &self.0.headers, Accept::Json, key)?;
+        let mut headers = request::headers(&self.0.settings, &self.0.headers, Accept::Json, key)?;
+        request::add_anthropic(&self.0.settings, &mut headers, Endpoint::Models, None);
         let request = self.0.clients.pooled().get(url).headers(headers);
         let answer = self.attempt(request, patience).await.map_err(|failure| failure.error)?;
         let limit = self.0.limits.max_response_size;

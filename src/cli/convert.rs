@@ -13,7 +13,7 @@ use super::{
     GlobalArgs,
     exit::{Exit, Failure},
 };
-use crate::translate::quirks::Preset;
+use crate::translate::{Dialect as Upstream, quirks::Preset};
 
 mod detect;
 mod document;
@@ -34,8 +34,9 @@ use sink::Target;
 
 /// Translate requests, responses, streams and errors between dialects
 ///
-/// Reads INPUT and writes the translation to stdout: a request from messages to chat; a response, a stream of
-/// events or an error from chat to messages. A stream is converted as it arrives, event by event.
+/// Reads INPUT and writes the translation to stdout: a request from messages to chat or responses; a response, a
+/// stream of events or an error from chat or responses to messages. A stream is converted as it arrives, event by
+/// event.
 ///
 /// The same input gives the same bytes: ids are derived from the input, and no setting is taken from the
 /// environment or a configuration file unless --config or --env-file is given.
@@ -53,7 +54,7 @@ pub(super) struct Args {
     /// What the input is; `auto` looks at it
     #[arg(long, value_name = "KIND", default_value = "auto")]
     kind: KindArg,
-    /// The input's dialect; default: messages for a request, else chat unless the input says otherwise
+    /// The input's dialect; default: messages for a request, else what the input shows
     #[arg(long, value_name = "DIALECT")]
     from: Option<Dialect>,
     /// The output's dialect; default: chat for a request, else messages
@@ -101,16 +102,17 @@ pub(super) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   aiapiproxy convert request.json --pretty
+  aiapiproxy convert request.json --to responses --preset openai
   curl -sN … | aiapiproxy convert --request request.json
   aiapiproxy convert answer.sse --aggregate
   aiapiproxy convert message.json --explode
   aiapiproxy convert requests.jsonl --jsonl --report=losses.jsonl -o converted.jsonl
 
 Conversions:
-  request   messages to chat
-  response  chat to messages, messages to messages with --explode
-  stream    chat to messages, messages to messages with --aggregate
-  error     chat to messages
+  request   messages to chat or responses
+  response  chat or responses to messages, messages to messages with --explode
+  stream    chat or responses to messages, messages to messages with --aggregate
+  error     chat or responses to messages
 
 Exit codes:
   0   converted; also when the reader of stdout went away
@@ -147,8 +149,19 @@ enum Dialect {
     Messages,
     /// OpenAI's chat completions
     Chat,
-    /// OpenAI's Responses API (not supported yet)
+    /// OpenAI's Responses API
     Responses,
+}
+
+impl Dialect {
+    /// The upstream's dialect that it is, if it is one.
+    const fn of_upstream(self) -> Option<Upstream> {
+        match self {
+            Self::Messages => None,
+            Self::Chat => Some(Upstream::Chat),
+            Self::Responses => Some(Upstream::Responses),
+        }
+    }
 }
 
 pub(super) fn run(args: &Args, global: &GlobalArgs) -> Result<Exit> {

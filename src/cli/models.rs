@@ -15,7 +15,6 @@ use super::{
 use crate::{
     config::{Config, Sources},
     models::{Resolution, Rule},
-    translate::quirks::needs_responses,
     upstream::{Listing, Upstream},
 };
 
@@ -50,17 +49,14 @@ Exit codes:
 pub(super) fn run(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let config = load_and_warn(&Sources { key_optional: !args.live, ..global.sources() })?;
     let live = if args.live { Some(listed_by_upstream(&config)?) } else { None };
-    match &args.name {
-        Some(name) => {
-            let (way, place) = routes::of(name, &config);
-            let explanation = Explanation::of(name, place.as_ref().unwrap_or(&config), live.as_ref());
-            explain(&Explained { explanation, way }, args.json)?;
-        }
-        None => {
-            list(&Table::of(&config, live.as_ref()), args.json)?;
-            if !args.json {
-                output::data(&routes::table(&config))?;
-            }
+    if let Some(name) = &args.name {
+        let (way, place) = routes::of(name, &config);
+        let explanation = Explanation::of(name, place.as_ref().unwrap_or(&config), live.as_ref());
+        explain(&Explained { explanation, way }, args.json)?;
+    } else {
+        list(&Table::of(&config, live.as_ref()), args.json)?;
+        if !args.json {
+            output::data(&routes::table(&config))?;
         }
     }
     Ok(Exit::Success)
@@ -96,6 +92,9 @@ struct Table<'a> {
     rules: Vec<Line>,
     /// Whether names that no rule fits are sent on as they are.
     others_pass_through: bool,
+    /// What is spoken for them; the name of a model may decide otherwise.
+    #[serde(skip)]
+    others_dialect: &'static str,
     /// What `GET /v1/models` shows to clients.
     listed: Vec<String>,
 }
@@ -106,6 +105,7 @@ struct Line {
     name: String,
     model: String,
     rule: String,
+    dialect: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<bool>,
 }
@@ -116,6 +116,7 @@ impl<'a> Table<'a> {
         Self {
             upstream: &config.upstream.name,
             url: config.upstream.base_url.as_str(),
+            others_dialect: config.upstream.dialect_of("", None).spoken.name(),
             others_pass_through: !rules.iter().any(|(_, rule, _)| matches!(rule, Rule::Default(_))),
             rules: rules
                 .into_iter()
@@ -123,6 +124,7 @@ impl<'a> Table<'a> {
                     name,
                     model: target.model.clone(),
                     rule: rule.to_string(),
+                    dialect: config.upstream.dialect_of(&target.model, Some(target)).spoken.name(),
                     live: live.map(|live| live.has(&target.model)),
                 })
                 .collect(),
@@ -135,15 +137,17 @@ fn list(table: &Table<'_>, json: bool) -> Result<()> {
     if json {
         return output::json(table);
     }
-    let mut rows: Vec<[Cell; 4]> = table
-        .rules
-        .iter()
-        .map(|line| [Cell::new(&line.name), Cell::new(&line.model), Cell::new(&line.rule), mark(line.live)])
-        .collect();
+    let row = |line: &Line| {
+        let cells = [line.name.as_str(), &line.model, line.dialect, &line.rule].map(Cell::new);
+        let [name, model, dialect, rule] = cells;
+        [name, model, dialect, rule, mark(line.live)]
+    };
+    let mut rows: Vec<[Cell; 5]> = table.rules.iter().map(row).collect();
     if table.others_pass_through {
         rows.push([
             Cell::new("(others)"),
             Cell::new("(as requested)"),
+            Cell::new(table.others_dialect),
             Cell::new("passed through"),
             mark(None),
         ]);
@@ -152,7 +156,7 @@ fn list(table: &Table<'_>, json: bool) -> Result<()> {
         "upstream: {} at {}\n\n{}",
         output::plain(table.upstream),
         table.url,
-        output::table(["REQUESTED", "SENT AS", "DECIDED BY", ""], &rows)
+        output::table(["REQUESTED", "SENT AS", "DIALECT", "DECIDED BY", ""], &rows)
     ))
 }
 
@@ -170,6 +174,8 @@ struct Explanation<'a> {
     requested: &'a str,
     model: String,
     rule: String,
+    dialect: &'static str,
+    dialect_decided_by: String,
     upstream: &'a str,
     url: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,14 +188,16 @@ impl<'a> Explanation<'a> {
     fn of(name: &'a str, config: &'a Config, live: Option<&Listing>) -> Self {
         let Resolution { model, rule } = config.models.resolve(name);
         let upstream = &config.upstream;
-        let tools_refused = upstream.quirks.newer_models_need_responses && needs_responses(&model);
+        let choice = upstream.dialect_of(&model, config.models.target(name));
         Self {
             requested: name,
             rule: rule.to_string(),
+            dialect: choice.spoken.name(),
+            dialect_decided_by: upstream.explain(&choice),
             upstream: &upstream.name,
             url: upstream.base_url.as_str(),
             live: live.map(|live| live.has(&model)),
-            warning: tools_refused.then_some(TOOLS_REFUSED),
+            warning: choice.refuses_tools.then_some(TOOLS_REFUSED),
             model,
         }
     }
@@ -211,8 +219,12 @@ fn explain(explained: &Explained<'_>, json: bool) -> Result<()> {
         return output::json(explained);
     }
     let Explained { explanation, way } = explained;
-    let Explanation { requested, model, rule, upstream, url, live, warning } = explanation;
-    let mut text = format!("{requested} is sent as {model} to {upstream} at {url}\ndecided by: {rule}");
+    let Explanation { requested, model, rule, dialect, dialect_decided_by, upstream, url, live, warning } =
+        explanation;
+    let mut text = format!(
+        "{requested} is sent as {model} to {upstream} at {url}\ndecided by: {rule}\n\
+         dialect: {dialect}, decided by: {dialect_decided_by}"
+    );
     if let Some(live) = live {
         text.push_str(if *live { "\nthe upstream has it" } else { "\nthe upstream does not list it" });
     }
@@ -228,6 +240,10 @@ fn explain(explained: &Explained<'_>, json: bool) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        config::upstream::Upstream,
+        models::dialect::{Spoken, Wish},
+    };
 
     fn live(ids: &[&str]) -> Listing {
         Listing { status: 200, ids: Some(ids.iter().map(|&id| id.to_owned()).collect()) }
@@ -239,7 +255,11 @@ mod tests {
         let explained = Explanation::of("claude-sonnet-5[1m]", &config, Some(&live(&["gpt-6-sol"])));
         assert_eq!((explained.model.as_str(), explained.live), ("gpt-6-sol", Some(true)));
         assert_eq!(explained.rule, "family sonnet (default)");
-        assert_eq!(explained.warning, Some(TOOLS_REFUSED));
+        assert_eq!((explained.dialect, explained.warning), ("responses", None));
+        let config =
+            Config { upstream: Upstream { dialect: Wish::Only(Spoken::Chat), ..config.upstream }, ..config };
+        let explained = Explanation::of("claude-sonnet-5", &config, None);
+        assert_eq!((explained.dialect, explained.warning), ("chat", Some(TOOLS_REFUSED)));
         assert_eq!(Explanation::of("qwen3", &config, None).rule, "passed through");
     }
 

@@ -45,6 +45,9 @@ pub(super) struct Args {
     /// The kind of upstream; default: what the address tells
     #[arg(long, value_name = "NAME", value_parser = super::preset_parser())]
     preset: Option<Preset>,
+    /// What is spoken to the upstream: auto, chat, responses or messages [default: auto] [env: OPENAI_DIALECT]
+    #[arg(long, value_name = "NAME", value_parser = super::dialect_parser())]
+    dialect: Option<String>,
     /// Answer from an upstream inside this program: no key, no network
     #[arg(long)]
     demo: bool,
@@ -127,6 +130,7 @@ fn configuration(args: &Args, global: &GlobalArgs, demo: Option<&Demo>) -> Resul
         port: Some(0),
         base_url: args.base_url.clone(),
         preset: args.preset,
+        dialect: args.dialect.clone(),
         demo: demo.map(|demo| demo.base_url.clone()),
         for_one_command: true,
         ..Flags::default()

@@ -56,6 +56,12 @@ pub(super) struct Args {
     /// The kind of upstream; default: what the address tells
     #[arg(long, value_name = "NAME", value_parser = super::preset_parser())]
     preset: Option<Preset>,
+    /// What is spoken to the upstream: auto, chat, responses or messages [default: auto] [env: OPENAI_DIALECT]
+    ///
+    /// `messages` forwards Anthropic's own API to servers that speak it, such as vLLM and llama.cpp. `auto` is
+    /// chat completions, but Responses for the models of OpenAI that take tools only there.
+    #[arg(long, value_name = "NAME", value_parser = super::dialect_parser())]
+    dialect: Option<String>,
     /// Allow `auth = "none"` beyond loopback: whoever reaches the port spends your key
     #[arg(long)]
     allow_unauthenticated: bool,
@@ -80,6 +86,8 @@ const VARIABLES: &str = "\
 Environment:
   OPENAI_API_KEY           the upstream's key
   OPENAI_BASE_URL          the upstream's address [default: https://api.openai.com/v1]
+  OPENAI_DIALECT           auto, chat, responses or messages [default: auto]
+  OPENAI_API_VERSION       Azure's api-version
   SERVER_HOST              address to listen on [default: 127.0.0.1]
   SERVER_PORT              port to listen on [default: 8082]
   CLIENT_API_KEYS          keys that clients may present, with commas between them
@@ -144,6 +152,7 @@ fn sources(args: &Args, global: &GlobalArgs, demo: Option<Url>) -> Sources {
         port: args.port,
         base_url: args.base_url.clone(),
         preset: args.preset,
+        dialect: args.dialect.clone(),
         allow_unauthenticated: args.allow_unauthenticated,
         log_format: args.log_format.as_deref().and_then(Format::from_name),
         demo,

@@ -33,9 +33,11 @@ pub struct Variable {
 }
 
 /// Every variable that holds a setting, in the order in which documentation lists them.
-pub const VARIABLES: [Variable; 18] = [
+pub const VARIABLES: [Variable; 20] = [
     known("OPENAI_API_KEY", "upstream.api_key", true),
     known("OPENAI_BASE_URL", "upstream.base_url", true),
+    known("OPENAI_DIALECT", "upstream.dialect", true),
+    known("OPENAI_API_VERSION", "upstream.api_version", true),
     known("SERVER_HOST", "server.host", false),
     known("SERVER_PORT", "server.port", true),
     known("CLIENT_API_KEYS", "server.client_keys", false),

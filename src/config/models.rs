@@ -7,9 +7,10 @@ use super::{
     error::{BadValue, Error},
     file::{ModelsTable, TargetTable, TargetValue},
     layers::{Layers, Origin, Setting},
+    upstream::DIALECT,
 };
 use crate::{
-    models::{Families, Mapped, ModelMap, Target},
+    models::{Families, Mapped, ModelMap, Target, dialect::Wish},
     translate::quirks::Preset,
 };
 
@@ -54,37 +55,56 @@ fn mapped(
     layers: &mut Layers<'_>,
 ) -> Result<Option<Mapped>, Error> {
     let in_env = variable.map(|name| layers.env.get(name)).transpose()?.flatten();
-    let in_env = in_env.map(|it| it.map(|model| Target { model, ..Target::default() }));
+    let in_env = in_env.map(|it| it.map(|model| (Target { model, ..Target::default() }, None)));
     let in_file = layers.file.setting(value).map(|it| it.map(|TargetValue(table)| table_target(table)));
     let Some(setting) = layers.choose(key, [in_env, in_file]) else { return Ok(None) };
     let Setting { value: target, origin } = target(key, setting)?;
     Ok(Some(Mapped { target, origin: origin.to_string() }))
 }
 
-pub(super) fn table_target(table: TargetTable) -> Target {
-    let TargetTable { model, display_name, max_input_tokens, max_output_tokens, count_multiplier } = table;
-    Target {
+/// The dialect is still to be read.
+pub(super) fn table_target(table: TargetTable) -> (Target, Option<String>) {
+    let TargetTable {
+        model,
+        display_name,
+        max_input_tokens,
+        max_output_tokens,
+        count_multiplier,
+        dialect,
+        model_family,
+    } = table;
+    let target = Target {
         model: model.trim().to_owned(),
         display_name,
         max_input_tokens,
         max_output_tokens,
         count_multiplier,
-    }
+        dialect: Wish::Auto,
+        model_family: model_family.map(|family| family.trim().to_owned()).filter(|family| !family.is_empty()),
+    };
+    (target, dialect)
 }
 
-/// Refuses names that no upstream can have.
-pub(super) fn target(key: &str, setting: Setting<Target>) -> Result<Setting<Target>, Error> {
-    let model = &setting.value.model;
-    if !model.is_empty() && !model.contains(char::is_control) {
-        return Ok(setting);
+/// Refuses names that no upstream can have, and dialects that there are not.
+pub(super) fn target(
+    key: &str,
+    setting: Setting<(Target, Option<String>)>,
+) -> Result<Setting<Target>, Error> {
+    let Setting { value: (mut target, dialect), origin } = setting;
+    if target.model.is_empty() || target.model.contains(char::is_control) {
+        return Err(Error::from(BadValue {
+            key: key.to_owned(),
+            expected: "the name of a model of the upstream".to_owned(),
+            value: Some(target.model),
+            origin,
+            nearest: None,
+        }));
     }
-    Err(Error::from(BadValue {
-        key: key.to_owned(),
-        expected: "the name of a model of the upstream".to_owned(),
-        value: Some(model.clone()),
-        origin: setting.origin,
-        nearest: None,
-    }))
+    if let Some(name) = dialect {
+        let setting = Setting { value: name, origin: origin.clone() };
+        target.dialect = DIALECT.read(&format!("{key}.dialect"), setting)?.value;
+    }
+    Ok(Setting { value: target, origin })
 }
 
 fn demo_model() -> Mapped {

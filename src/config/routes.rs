@@ -111,7 +111,7 @@ fn fallback(text: &str, origin: &Origin, upstreams: &[&Upstream]) -> Result<Hop,
     let upstream = known_upstream(setting(upstream.trim()), upstreams)?;
     let target = |model: &str| {
         let target = Target { model: model.trim().to_owned(), ..Target::default() };
-        models::target("route.fallback", Setting { value: target, origin: origin.clone() })
+        models::target("route.fallback", Setting { value: (target, None), origin: origin.clone() })
     };
     Ok(Hop { upstream, target: model.map(target).transpose()?.map(|it| it.value) })
 }

@@ -267,6 +267,7 @@ fn the_demo_needs_no_key_and_ignores_upstream_settings() {
 }
 
 mod auth;
+mod dialect;
 mod errors;
 mod example;
 mod upstream;

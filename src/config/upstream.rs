@@ -14,9 +14,13 @@ use super::{
     quirks, show,
 };
 use crate::{
-    models::counting::{Counter, Multiplier},
+    models::{
+        Target,
+        counting::{Counter, Multiplier},
+        dialect::{Asked, Choice, Spoken, Why, Wish, own_dialect},
+    },
     secret::{ExposeSecret as _, SecretString},
-    translate::quirks::{Preset, Quirks},
+    translate::quirks::{Preset, Quirks, SystemMode},
 };
 
 mod address;
@@ -50,10 +54,22 @@ pub struct Upstream {
     /// Where the key came from; set whenever the key is.
     #[serde(skip)]
     pub key_origin: Option<Origin>,
-    /// The header that carries the key. Default by preset.
+    /// What is spoken to it. Default `auto`; `OPENAI_DIALECT`.
+    pub dialect: Wish,
+    /// Where the dialect came from.
+    #[serde(skip)]
+    pub dialect_origin: Origin,
+    /// The header that carries the key. Default by preset and dialect.
     pub auth_style: AuthStyle,
-    /// Azure's `api-version` query parameter. Default none.
+    /// Azure's `api-version` query parameter. Default none; `OPENAI_API_VERSION`.
     pub api_version: Option<String>,
+    /// The name at OpenAI of the models that are deployments with names of their own (Azure). Default none.
+    pub model_family: Option<String>,
+    /// Leave out Claude Code's billing header where requests are forwarded. Default no.
+    pub strip_billing_header: bool,
+    /// Where system text goes in requests that are forwarded: the quirk if somebody set it, else where it stands.
+    #[serde(skip)]
+    pub forwarded_system: SystemMode,
     /// What becomes of a prompt that the content filter refuses. Default: an error.
     pub content_filter: ContentFilter,
     /// The most tokens that the models answer with, if known. Default none.
@@ -78,8 +94,10 @@ pub enum AuthStyle {
     Bearer,
     /// `api-key: …` (Azure).
     ApiKeyHeader,
-    /// `x-api-key: …` (Anthropic), beside `Authorization: Bearer …` for servers that look there.
+    /// `x-api-key: …` (Anthropic).
     XApiKey,
+    /// `x-api-key: …` and `Authorization: Bearer …`: servers that speak Messages look for the one or the other.
+    Both,
 }
 
 /// What becomes of a prompt that the upstream's content filter refuses.
@@ -105,8 +123,13 @@ impl Upstream {
             api_key: None,
             other_keys: Vec::new(),
             key_origin: None,
-            auth_style: default_auth_style(preset),
+            dialect: Wish::Auto,
+            dialect_origin: Origin::Default,
+            auth_style: default_auth_style(preset, Wish::Auto),
             api_version: None,
+            model_family: None,
+            strip_billing_header: false,
+            forwarded_system: SystemMode::System,
             content_filter: ContentFilter::Error,
             max_output_tokens: None,
             context_window: None,
@@ -139,8 +162,13 @@ impl fmt::Debug for Upstream {
             .field("api_key", &self.api_key)
             .field("other_keys", &self.other_keys)
             .field("key_origin", &self.key_origin)
+            .field("dialect", &self.dialect)
+            .field("dialect_origin", &self.dialect_origin)
             .field("auth_style", &self.auth_style)
             .field("api_version", &self.api_version)
+            .field("model_family", &self.model_family)
+            .field("strip_billing_header", &self.strip_billing_header)
+            .field("forwarded_system", &self.forwarded_system)
             .field("content_filter", &self.content_filter)
             .field("max_output_tokens", &self.max_output_tokens)
             .field("context_window", &self.context_window)
@@ -158,14 +186,20 @@ fn default_name(preset: Preset, base_url: &Url) -> String {
     }
 }
 
-fn default_auth_style(preset: Preset) -> AuthStyle {
-    if preset == Preset::Azure { AuthStyle::ApiKeyHeader } else { AuthStyle::Bearer }
+fn default_auth_style(preset: Preset, dialect: Wish) -> AuthStyle {
+    match (preset, dialect) {
+        (Preset::Azure, _) => AuthStyle::ApiKeyHeader,
+        (Preset::Anthropic, _) => AuthStyle::XApiKey,
+        (_, Wish::Only(Spoken::Messages)) => AuthStyle::Both,
+        _ => AuthStyle::Bearer,
+    }
 }
 
 /// The address of a preset whose server has the same one everywhere.
 pub fn default_base_url(preset: Preset) -> Option<&'static str> {
     Some(match preset {
         Preset::OpenAi => "https://api.openai.com/v1",
+        Preset::Anthropic => "https://api.anthropic.com",
         Preset::OpenRouter => "https://openrouter.ai/api/v1",
         Preset::Groq => "https://api.groq.com/openai/v1",
         Preset::DeepSeek => "https://api.deepseek.com",
@@ -181,14 +215,21 @@ pub fn default_base_url(preset: Preset) -> Option<&'static str> {
 }
 
 const AUTH_STYLE: Kind<AuthStyle> = Kind {
-    expected: "\"bearer\", \"api_key_header\" or \"x_api_key\"",
+    expected: "\"bearer\", \"api_key_header\", \"x_api_key\" or \"both\"",
     read: |text| match text {
         "bearer" => Some(AuthStyle::Bearer),
         "api_key_header" => Some(AuthStyle::ApiKeyHeader),
         "x_api_key" => Some(AuthStyle::XApiKey),
+        "both" => Some(AuthStyle::Both),
         _ => None,
     },
-    names: &["bearer", "api_key_header", "x_api_key"],
+    names: &["bearer", "api_key_header", "x_api_key", "both"],
+};
+
+pub(super) const DIALECT: Kind<Wish> = Kind {
+    expected: "\"auto\", \"chat\", \"responses\" or \"messages\"",
+    read: Wish::from_name,
+    names: &Wish::NAMES,
 };
 
 const CONTENT_FILTER: Kind<ContentFilter> = Kind {
@@ -285,7 +326,11 @@ impl Upstream {
         let key = key::resolve(table.api_key, table.api_key_file, table.api_key_env, layers)?;
         let (given_url, url_ignored) = address::choose(flags, table.base_url, &key, layers)?;
         let preset = choose_preset(flags, table.preset, given_url.as_ref(), layers)?;
-        let url = address::settle(preset, given_url)?;
+        let version = layers.file(table.api_version, "upstream.api_version", &TEXT)?;
+        let version_in_env = layers.env("OPENAI_API_VERSION", "upstream.api_version", &TEXT)?;
+        let version = layers.choose("upstream.api_version", [version_in_env, version]);
+        let api_version = version.map(|it| it.value);
+        let url = address::settle(preset, given_url, api_version.as_deref())?;
         if key.value.is_none() && key_needed && preset.needs_key() {
             let host = url.value.host_str().unwrap_or_default().to_owned();
             if let Some(scope) = &layers.scope {
@@ -306,11 +351,21 @@ impl Upstream {
         }
         let name = layers.file(table.name, "upstream.name", &TEXT)?;
         upstream.name = layers.choose("upstream.name", [name]).map_or(upstream.name, |it| it.value);
+        if let Some(dialect) = choose_dialect(flags, table.dialect, layers)? {
+            (upstream.dialect, upstream.dialect_origin) = (dialect.value, dialect.origin);
+        }
         let style = layers.file(table.auth_style, "upstream.auth_style", &AUTH_STYLE)?;
-        let style = layers.choose("upstream.auth_style", [style]);
-        upstream.auth_style = style.map_or(upstream.auth_style, |it| it.value);
-        let version = layers.file(table.api_version, "upstream.api_version", &TEXT)?;
-        upstream.api_version = layers.choose("upstream.api_version", [version]).map(|it| it.value);
+        let style = layers.choose("upstream.auth_style", [style]).map(|it| it.value);
+        upstream.auth_style = style.unwrap_or_else(|| default_auth_style(preset, upstream.dialect));
+        upstream.api_version = api_version;
+        let family = layers.file(table.model_family, "upstream.model_family", &TEXT)?;
+        upstream.model_family = layers.choose("upstream.model_family", [family]).map(|it| it.value);
+        let strip = layers.file.setting(table.strip_billing_header);
+        let strip = layers.choose("upstream.strip_billing_header", [strip]);
+        upstream.strip_billing_header = strip.is_some_and(|it| it.value);
+        if layers.origins.contains_key("upstream.quirks.system_mode") {
+            upstream.forwarded_system = upstream.quirks.system_mode;
+        }
         let filter = layers.file(table.content_filter, "upstream.content_filter", &CONTENT_FILTER)?;
         let filter = layers.choose("upstream.content_filter", [filter]);
         upstream.content_filter = filter.map_or_else(ContentFilter::default, |it| it.value);
@@ -328,11 +383,57 @@ impl Upstream {
         Ok(upstream)
     }
 
+    /// The dialect for one of its models, and why. `target` is what the model map says of it.
+    pub fn dialect_of(&self, model: &str, target: Option<&Target>) -> Choice {
+        Choice::of(&Asked {
+            of_model: target.map_or(Wish::Auto, |target| target.dialect),
+            of_upstream: self.dialect,
+            quirks: &self.quirks,
+            family: self.family_of(model, target),
+        })
+    }
+
+    /// Why that dialect was chosen, in words.
+    pub fn explain(&self, choice: &Choice) -> String {
+        match choice.why {
+            Why::OfUpstream => self.dialect_origin.to_string(),
+            _ => choice.why.to_string(),
+        }
+    }
+
+    /// The name that tells what a model can do: its own, or that of the model that a deployment runs.
+    pub fn family_of<'a>(&'a self, model: &'a str, target: Option<&'a Target>) -> &'a str {
+        let family = target.and_then(|target| target.model_family.as_deref());
+        family.or(self.model_family.as_deref()).unwrap_or(model)
+    }
+
+    /// Whether its list of models is where Anthropic's API has it.
+    pub fn lists_as_anthropic(&self) -> bool {
+        match self.dialect {
+            Wish::Only(spoken) => spoken == Spoken::Messages,
+            Wish::Auto => own_dialect(self.preset) == Some(Spoken::Messages),
+        }
+    }
+
     /// The embedded upstream of `serve --demo`.
     fn demo(base_url: Url) -> Self {
         let name = "demo".to_owned();
         Self { name, url_origin: Origin::Flag("--demo"), ..Self::new(Preset::Generic, base_url) }
     }
+}
+
+/// The dialect that was named.
+fn choose_dialect(
+    flags: &Flags,
+    in_file: Option<Spanned<String>>,
+    layers: &mut Layers<'_>,
+) -> Result<Option<Setting<Wish>>, Error> {
+    let key = "upstream.dialect";
+    let flag = Setting::flag("--dialect", flags.dialect.clone());
+    let flag = flag.map(|name| DIALECT.read(key, name)).transpose()?;
+    let in_env = layers.env("OPENAI_DIALECT", key, &DIALECT)?;
+    let in_file = layers.file(in_file, key, &DIALECT)?;
+    Ok(layers.choose(key, [flag, in_env, in_file]))
 }
 
 /// The preset that was named, else that of the address, else OpenAI.

@@ -148,7 +148,8 @@ fn upstream_models_are_named_once() {
     let rules = map(&[("a", "x"), ("b*", "y"), ("c", "x")]);
     let families = Families { haiku: Some(mapped("y")), opus: Some(mapped("z")), ..Families::default() };
     let map = ModelMap::new(rules, families, Some(mapped("x")));
-    assert_eq!(map.upstream_models(), ["x", "y", "z"]);
+    let models: Vec<_> = map.targets().into_iter().map(|target| target.model.as_str()).collect();
+    assert_eq!(models, ["x", "y", "z"]);
     let rules: Vec<String> = map
         .rules()
         .into_iter()

@@ -152,7 +152,9 @@ fn verdict(outcome: &Result<Response, ApiError>) -> Verdict {
 /// own. A refused key is none of these, nor an answer that was paid for and cannot be told: both say
 /// `x-should-retry: false`.
 fn passes_on(outcome: &Result<Response, ApiError>) -> bool {
-    let Some(ApiError { error, end: End::UpstreamError | End::Timeout }) = failure(outcome) else { return false };
+    let Some(ApiError { error, end: End::UpstreamError | End::Timeout }) = failure(outcome) else {
+        return false;
+    };
     let is_own = error.status >= 500 && error.should_retry != Some(false);
     is_own || error.status == 429 || error.kind == ErrorKind::Billing
 }

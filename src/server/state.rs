@@ -4,7 +4,7 @@
 //! after it; what must outlive a reload is behind an `Arc` of its own and passed on.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -55,6 +55,10 @@ pub(crate) struct Shared {
     pub(crate) started: Instant,
     /// The end that is near.
     pub(crate) stopping: Arc<Stopping>,
+    /// Some model is asked in Messages.
+    may_forward: bool,
+    /// The upstream does not count tokens.
+    counts_itself: AtomicBool,
     /// The most tokens that an upstream model answers with, where the configuration says so.
     max_output_tokens: HashMap<String, u64>,
     /// By how much the token counts of an upstream model are multiplied, where the configuration says so.
@@ -103,12 +107,6 @@ impl Shared {
         }
     }
 
-    /// Every upstream's breaker, by the upstream's name.
-    pub(crate) fn breakers(&self) -> BTreeMap<&str, &Breaker> {
-        let places = self.ways.iter().flat_map(|way| &way.places).map(Arc::as_ref);
-        [self].into_iter().chain(places).map(|it| (it.config.upstream.name.as_str(), &*it.breaker)).collect()
-    }
-
     fn of_one(config: Config, metrics: Arc<Metrics>) -> Result<Self, upstream::Error> {
         Ok(Self {
             upstream: Upstream::new(&config.upstream, &config.limits)?,
@@ -122,10 +120,27 @@ impl Shared {
             metrics,
             started: Instant::now(),
             stopping: Arc::default(),
+            may_forward: may_forward(&config),
+            counts_itself: AtomicBool::new(false),
             max_output_tokens: of_targets(&config, |target| target.max_output_tokens),
             count_multipliers: of_targets(&config, |target| target.count_multiplier),
             config,
         })
+    }
+
+    /// Whether some model is asked in Messages, so that its requests are forwarded.
+    pub(crate) const fn may_forward(&self) -> bool {
+        self.may_forward
+    }
+
+    /// Whether tokens are counted here, because the upstream does not count them.
+    pub(crate) fn counts_itself(&self) -> bool {
+        self.counts_itself.load(Ordering::Relaxed)
+    }
+
+    /// The upstream does not count tokens.
+    pub(crate) fn count_by_itself(&self) {
+        self.counts_itself.store(true, Ordering::Relaxed);
     }
 
     /// The same server under another configuration: what is known of the upstream stays while it is the same
@@ -157,6 +172,12 @@ impl Shared {
     pub(crate) fn count_multiplier(&self, model: &str) -> Multiplier {
         self.count_multipliers.get(model).copied().unwrap_or(self.config.upstream.count_multiplier)
     }
+}
+
+fn may_forward(config: &Config) -> bool {
+    let of_rules = config.models.rules().into_iter().map(|(_, _, target)| target);
+    let choices = of_rules.map(|target| config.upstream.dialect_of(&target.model, Some(target)));
+    choices.chain([config.upstream.dialect_of("", None)]).any(|choice| choice.is_forwarded())
 }
 
 /// What the configuration says of the models that are mapped to, by the upstream's name of each.

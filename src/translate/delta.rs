@@ -11,6 +11,8 @@ use std::borrow::Cow;
 pub(crate) enum Delta {
     /// The answer begins.
     Start,
+    /// What was said before is over: text or reasoning that follows stands in a block of its own.
+    Break,
     /// Visible text.
     Text(String),
     /// What the text so far rests on.
@@ -76,8 +78,8 @@ pub(crate) enum Finish {
     Normal,
     /// The most tokens were generated.
     Limit,
-    /// A filter stopped it.
-    Filter,
+    /// A filter stopped it, and perhaps says why.
+    Filter(Option<String>),
     /// It broke.
     Failed(Error),
     /// A word that nobody knows; taken for [`Finish::Normal`].
@@ -87,6 +89,6 @@ pub(crate) enum Finish {
 impl Finish {
     /// Whether the answer was cut, so that the last call may be incomplete.
     pub(crate) const fn is_cut(&self) -> bool {
-        matches!(self, Self::Limit | Self::Filter)
+        matches!(self, Self::Limit | Self::Filter(_))
     }
 }

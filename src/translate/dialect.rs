@@ -19,6 +19,14 @@ impl Dialect {
         }
     }
 
+    /// What a signature calls that which must come back with reasoning.
+    pub(crate) const fn state_kind(self) -> &'static str {
+        match self {
+            Self::Chat => "rd",
+            Self::Responses => "ri",
+        }
+    }
+
     /// What an upstream failed to do that answered without an answer.
     pub(crate) const fn nothing_said(self) -> &'static str {
         match self {

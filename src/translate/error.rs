@@ -11,6 +11,7 @@ use super::wording;
 use crate::protocol::anthropic::error::{Error, ErrorKind};
 pub(super) use body::{Described, describe};
 pub use content_filter::filtered;
+pub(super) use content_filter::of_policy;
 pub(super) use limits::{Limit, limit};
 use serde_json::value::RawValue;
 

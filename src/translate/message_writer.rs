@@ -53,6 +53,7 @@ enum Block {
 #[derive(Debug)]
 enum Queued {
     Text(String),
+    EndOfText,
     Citation(Citation),
     Thinking {
         text: String,
@@ -110,6 +111,17 @@ impl MessageWriter {
             waiting.push_str(&text);
         } else {
             self.queue.push_back(Queued::Text(text));
+        }
+    }
+
+    /// The text so far is over; more of it begins a new block.
+    pub(crate) fn end_text(&mut self, events: &mut Vec<Event>) {
+        if self.is_free() {
+            if self.open == Some(Block::Text) {
+                self.close_block(events);
+            }
+        } else if !matches!(self.queue.back(), Some(Queued::EndOfText)) {
+            self.queue.push_back(Queued::EndOfText);
         }
     }
 
@@ -251,6 +263,8 @@ impl MessageWriter {
     fn write_queued(&mut self, queued: Queued, report: &mut Report, events: &mut Vec<Event>) {
         match queued {
             Queued::Text(text) => self.write_text(text, events),
+            Queued::EndOfText if self.open == Some(Block::Text) => self.close_block(events),
+            Queued::EndOfText => {}
             Queued::Citation(citation) => self.write_citation(citation, report, events),
             Queued::Thinking { text, signature } => {
                 self.write_thinking(text, events);

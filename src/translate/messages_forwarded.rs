@@ -36,5 +36,5 @@ mod usage;
 
 pub use error::error;
 pub use request::{Forwarded, Opened, Wishes, request};
-pub use response::{Whole, response};
+pub use response::{Whole, count, response};
 pub use stream::Stream;

@@ -15,6 +15,8 @@ pub enum Preset {
     OpenAi,
     /// OpenAI models hosted by Azure.
     Azure,
+    /// Anthropic's own API, and what speaks as it does.
+    Anthropic,
     /// OpenRouter.
     OpenRouter,
     /// Groq.
@@ -41,9 +43,10 @@ pub enum Preset {
 
 impl Preset {
     /// Every preset, in the order in which documentation lists them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::OpenAi,
         Self::Azure,
+        Self::Anthropic,
         Self::OpenRouter,
         Self::Groq,
         Self::DeepSeek,
@@ -62,6 +65,7 @@ impl Preset {
         match self {
             Self::OpenAi => "openai",
             Self::Azure => "azure",
+            Self::Anthropic => "anthropic",
             Self::OpenRouter => "openrouter",
             Self::Groq => "groq",
             Self::DeepSeek => "deepseek",
@@ -93,6 +97,7 @@ impl Preset {
             {
                 Self::Azure
             }
+            () if is("api.anthropic.com") => Self::Anthropic,
             () if is("openrouter.ai") => Self::OpenRouter,
             () if is("api.groq.com") => Self::Groq,
             () if is("api.deepseek.com") => Self::DeepSeek,
@@ -108,6 +113,7 @@ impl Preset {
             self,
             Self::OpenAi
                 | Self::Azure
+                | Self::Anthropic
                 | Self::OpenRouter
                 | Self::Groq
                 | Self::DeepSeek
@@ -350,7 +356,7 @@ impl Preset {
             token_counting: TokenCounting::Nowhere,
         };
         match self {
-            Self::Generic => generic,
+            Self::Generic | Self::Anthropic => generic,
             Self::OpenAi | Self::Azure => Quirks {
                 max_tokens_field: MaxTokensField::MaxCompletionTokens,
                 system_mode: SystemMode::Developer,

@@ -1,9 +1,11 @@
 //! The readers: what an upstream says, in its dialect, as [`Delta`]s. A further dialect is a further variant here.
 
+pub(super) mod faults;
+
 use super::Dialect;
 use super::context::Context;
 use super::delta::Delta;
-use super::messages_via_chat;
+use super::{messages_via_chat, messages_via_responses};
 use crate::sse;
 
 /// The reader of the dialect that the upstream speaks.
@@ -14,13 +16,15 @@ use crate::sse;
 pub(super) enum Reader {
     /// Chat completions.
     Chat(messages_via_chat::Reader),
+    /// Responses.
+    Responses(messages_via_responses::Reader),
 }
 
 impl Reader {
     pub(super) fn new(context: &Context) -> Self {
         match context.dialect {
-            // Nothing routes to Responses before there is a reader for it.
-            Dialect::Chat | Dialect::Responses => Self::Chat(messages_via_chat::Reader::new(context)),
+            Dialect::Chat => Self::Chat(messages_via_chat::Reader::new(context)),
+            Dialect::Responses => Self::Responses(messages_via_responses::Reader::new(context)),
         }
     }
 
@@ -28,6 +32,7 @@ impl Reader {
     pub(super) fn event(&mut self, event: &sse::Event<'_>, deltas: &mut Vec<Delta>) {
         match self {
             Self::Chat(reader) => reader.event(event, deltas),
+            Self::Responses(reader) => reader.event(event, deltas),
         }
     }
 
@@ -35,6 +40,7 @@ impl Reader {
     pub(super) fn whole(&mut self, body: &[u8], deltas: &mut Vec<Delta>) {
         match self {
             Self::Chat(reader) => reader.whole(body, deltas),
+            Self::Responses(reader) => reader.whole(body, deltas),
         }
     }
 
@@ -42,6 +48,7 @@ impl Reader {
     pub(super) fn flush(&mut self, deltas: &mut Vec<Delta>) {
         match self {
             Self::Chat(reader) => reader.flush(deltas),
+            Self::Responses(reader) => reader.flush(deltas),
         }
     }
 }

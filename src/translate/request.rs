@@ -20,7 +20,7 @@ mod tool_changes;
 mod tools;
 
 pub(crate) use conversation::{Call, Item, Saying, Thought, Transcript};
-pub(crate) use form::{Form, ReasoningBack};
+pub(crate) use form::{FileUrls, Form, ReasoningBack};
 pub(crate) use markers::Markers;
 pub(crate) use part::{FileData, Marker, Part, PartKind};
 pub(crate) use reasoning::Reasoning;
@@ -28,15 +28,14 @@ pub(crate) use settings::{Format, Settings};
 pub(crate) use tools::{Choice, Function};
 
 use super::context::Context;
-use super::quirks::ReasoningEcho;
 use super::remedy::Sent;
 use super::report::{Kind, Report};
 use super::signature::INFLATE_BUDGET_BYTES;
 use super::tool_names::ToolNames;
-use super::{Dialect, Options, StopSequences, messages_via_chat, tokens};
+use super::{Dialect, Options, StopSequences, messages_via_chat, messages_via_responses, tokens};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::Parsed;
-use crate::protocol::openai::chat;
+use crate::protocol::openai::{chat, responses};
 use hints::{refuse_unsupported, report_hints, report_unknown};
 use serde::Serialize;
 
@@ -57,6 +56,8 @@ pub struct Translated {
 pub enum Body {
     /// For chat completions.
     Chat(chat::request::Request),
+    /// For Responses.
+    Responses(responses::request::Request),
 }
 
 /// What of a request costs tokens, piece by piece.
@@ -68,6 +69,8 @@ pub enum Piece<'a> {
     Tool,
     /// Text of any kind.
     Text(&'a str),
+    /// Reasoning that only the upstream can read, in base64.
+    Sealed(&'a str),
     /// An image, by its URL.
     Image(&'a str),
     /// A file, by its URL.
@@ -79,6 +82,7 @@ impl Body {
     pub fn model(&self) -> &str {
         match self {
             Self::Chat(body) => &body.model,
+            Self::Responses(body) => &body.model,
         }
     }
 
@@ -86,6 +90,7 @@ impl Body {
     pub fn pieces<'a>(&'a self, tell: &mut impl FnMut(Piece<'a>)) {
         match self {
             Self::Chat(body) => messages_via_chat::pieces(body, tell),
+            Self::Responses(body) => messages_via_responses::pieces(body, tell),
         }
     }
 }
@@ -105,7 +110,8 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
     report_hints(&request, &mut report);
 
     let form = match options.dialect {
-        Dialect::Chat | Dialect::Responses => messages_via_chat::form(&options.quirks),
+        Dialect::Chat => messages_via_chat::form(&options.quirks),
+        Dialect::Responses => messages_via_responses::form(&options.quirks),
     };
     let names = ToolNames::default();
     let inflate_budget = INFLATE_BUDGET_BYTES;
@@ -124,11 +130,11 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
     let no_thinking = request.thinking.as_ref().is_some_and(|it| it.kind == "disabled");
     let transcript = translation.conversation(request.system.take(), request.messages)?;
 
+    let takes_text_back = translation.form.reasoning_back.is_text();
     let one_tool_call = settings.one_tool_call;
     let body = match options.dialect {
-        Dialect::Chat | Dialect::Responses => {
-            Body::Chat(messages_via_chat::write(settings, transcript, options))
-        }
+        Dialect::Chat => Body::Chat(messages_via_chat::write(settings, transcript, options)),
+        Dialect::Responses => Body::Responses(messages_via_responses::write(settings, transcript, options)),
     };
     let context = Context {
         dialect: options.dialect,
@@ -142,7 +148,7 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
         stop_sequences: Some(stop_sequences),
         one_tool_call,
         omit_thinking,
-        carry_reasoning: options.quirks.reasoning_echo != ReasoningEcho::Drop,
+        carry_reasoning: takes_text_back,
         think_tags: options.quirks.think_tags,
         think_opened: options.quirks.think_opened && !no_thinking,
         citations: options.quirks.citations,
@@ -166,6 +172,8 @@ struct Translation<'a> {
 
 impl Translation<'_> {
     fn scans_for_stop(&self) -> bool {
-        self.options.stop_sequences == StopSequences::Answer && !self.form.reports_stop
+        let by_upstream =
+            self.options.stop_sequences == StopSequences::Upstream && self.form.most_stop_sequences > 0;
+        !by_upstream && !self.form.reports_stop
     }
 }

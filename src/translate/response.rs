@@ -30,10 +30,11 @@ pub fn response(body: &[u8], message_id: String, context: Context) -> Result<(Me
         fold.push(event)?;
     }
     let mut message = fold.finish()?;
-    message.usage.cache_creation = Some(CacheCreation {
+    let told = stream.usage().cache_creation;
+    message.usage.cache_creation = Some(told.unwrap_or(CacheCreation {
         ephemeral_5m_input_tokens: message.usage.cache_creation_input_tokens,
         ephemeral_1h_input_tokens: 0,
-    });
+    }));
     message.usage.service_tier.clone_from(&stream.usage().service_tier);
     Ok((message, stream.report().clone()))
 }

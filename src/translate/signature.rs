@@ -19,7 +19,8 @@ const PREFIX: &str = "apx1.";
 const MAX_ENCODED_BYTES: usize = 256 << 10;
 /// Longest JSON text inside of one, in bytes.
 const MAX_INFLATED_BYTES: u64 = 1 << 20;
-/// What all signatures of one request may inflate to, in bytes: a client can write thousands of them.
+/// By how much all signatures of one request may be longer inflated than they are, in bytes: a client can write
+/// thousands of them. What a vendor encrypted is hardly shorter compressed, so a long conversation of it is within.
 pub(crate) const INFLATE_BUDGET_BYTES: u64 = 8 << 20;
 
 /// What a signature says.
@@ -34,7 +35,8 @@ pub(crate) struct Signature {
     /// Its model.
     #[serde(rename = "m")]
     pub(crate) model: String,
-    /// What is carried: `rt`, the reasoning's text; `rd`, its details; or `ts`, members of tool calls.
+    /// What is carried: `rt`, the reasoning's text; `rd`, its details; `ri`, its item; or `ts`, members of tool
+    /// calls.
     #[serde(rename = "k")]
     pub(crate) kind: String,
     /// The text, where the client was not shown it (`display: "omitted"`).
@@ -44,7 +46,7 @@ pub(crate) struct Signature {
     #[serde(rename = "c", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) calls: BTreeMap<String, Box<RawValue>>,
     /// What must come back with the reasoning itself, in the words of its dialect. In chat completions (`rd`) the
-    /// array of OpenRouter's `reasoning_details`, which hold the text too.
+    /// array of OpenRouter's `reasoning_details`, which hold the text too; in Responses (`ri`) the reasoning item.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub(crate) state: Option<Box<RawValue>>,
 }
@@ -64,8 +66,8 @@ impl Signature {
     }
 
     /// The same, carrying what must come back with the reasoning.
-    pub(crate) fn with_state(mut self, state: Box<RawValue>) -> Self {
-        "rd".clone_into(&mut self.kind);
+    pub(crate) fn with_state(mut self, kind: &str, state: Box<RawValue>) -> Self {
+        kind.clone_into(&mut self.kind);
         self.state = Some(state);
         self
     }
@@ -90,7 +92,7 @@ impl Signature {
     }
 
     /// What a signature says; `None` for one that is not ours, damaged or too long, and once the `budget` of bytes
-    /// is spent that all signatures of a request may inflate to.
+    /// is spent by which all signatures of a request may grow.
     pub(crate) fn decode(signature: &str, budget: &mut u64) -> Option<Self> {
         if signature.len() > MAX_ENCODED_BYTES || *budget == 0 {
             return None;
@@ -99,7 +101,8 @@ impl Signature {
         let mut json = Vec::new();
         let read = ZlibDecoder::new(packed.as_slice()).take(MAX_INFLATED_BYTES + 1).read_to_end(&mut json);
         let inflated = u64::try_from(json.len()).ok()?;
-        *budget = budget.saturating_sub(inflated);
+        let grown = inflated.saturating_sub(u64::try_from(signature.len()).ok()?);
+        *budget = budget.saturating_sub(grown);
         if read.is_err() || inflated > MAX_INFLATED_BYTES {
             return None;
         }

@@ -203,6 +203,11 @@ impl Stream {
             }
             match delta {
                 Delta::Start => self.start(events),
+                Delta::Break => {
+                    self.sign(Carried::Nothing, events);
+                    self.release(events);
+                    self.writer.end_text(events);
+                }
                 Delta::Text(text) => self.text(text, events),
                 Delta::Citation(citation) => self.writer.citation(citation, &mut self.report, events),
                 Delta::Refusal(text) => {

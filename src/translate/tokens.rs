@@ -78,6 +78,8 @@ fn measure(request: &Body, text: &mut impl FnMut(&str) -> u64) -> u64 {
             Piece::Message => PER_MESSAGE,
             Piece::Tool => PER_TOOL,
             Piece::Text(said) => text(said),
+            // Four letters of base64 hide three bytes.
+            Piece::Sealed(base64) => estimate_output(base64.len() / 4 * 3),
             Piece::Image(url) => image::tokens(url, model),
             Piece::File(url) => pdf::tokens(url),
         }

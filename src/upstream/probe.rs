@@ -4,14 +4,16 @@
 //! one step makes pointless is skipped and says so; nothing here prints.
 
 mod completion;
+mod question;
 mod reach;
 
 use std::time::{Duration, Instant};
 
-use super::{Error, Listing, Upstream, request};
+use super::{Error, Listing, Settings, Upstream, request};
 use crate::{
     config::{Config, server::Auth},
-    translate::quirks::{Preset, needs_responses},
+    models::Target,
+    translate::quirks::Preset,
 };
 
 /// What to try beyond the free steps.
@@ -24,7 +26,7 @@ pub struct Options {
 /// One step and how it went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What was tried: `resolve`, `tcp`, `tls`, `key`, `model`, `completion`, `stream`.
+    /// What was tried: `resolve`, `tcp`, `tls`, `key`, `model`, `dialect`, `completion`, `stream`.
     pub name: &'static str,
     /// On what: a host, a URL, a model.
     pub target: String,
@@ -104,16 +106,19 @@ pub async fn run(config: &Config, options: Options, on_step: impl FnMut(&Step)) 
         // Without a key of its own the gateway has none to check.
         let by_clients = config.server.auth == Auth::Passthrough && settings.api_key.is_none();
         let listing = key(&upstream, by_clients, &mut steps).await;
-        let models = config.models.upstream_models();
-        if models.is_empty() {
+        let targets = config.models.targets();
+        if targets.is_empty() {
             let trial = Trial::start("model", "all".to_owned());
             steps.add(trial.skipped("no model is mapped, so every name goes to the upstream as it is"));
         }
-        for model in models {
-            steps.add(model_step(config, listing.as_ref(), model));
+        for target in targets {
+            let model = &target.model;
+            steps.add(model_step(settings, listing.as_ref(), model));
+            steps.add(dialect_step(settings, target));
             if options.complete && !by_clients && Verdict::of(&steps.done) != Verdict::KeyRefused {
-                steps.add(completion::whole(&upstream, model).await);
-                steps.add(completion::stream(&upstream, model).await);
+                let spoken = settings.dialect_of(model, Some(target)).spoken;
+                steps.add(completion::whole(&upstream, model, spoken).await);
+                steps.add(completion::stream(&upstream, model, spoken).await);
             }
         }
     }
@@ -208,10 +213,10 @@ async fn key<F: FnMut(&Step)>(
     listing.ids.is_some().then_some(listing)
 }
 
-/// Whether the upstream lists a model, and whether agents can use it.
-fn model_step(config: &Config, listing: Option<&Listing>, model: &str) -> Step {
+/// Whether the upstream lists a model.
+fn model_step(settings: &Settings, listing: Option<&Listing>, model: &str) -> Step {
     let trial = Trial::start("model", model.to_owned());
-    let quirks = &config.upstream.quirks;
+    let quirks = &settings.quirks;
     // Azure lists models, not the deployments that are called; Ollama leaves `:latest` out of names.
     let is_missing = |listing: &Listing| {
         quirks.preset != Preset::Azure && !listing.has(model) && !listing.has(&format!("{model}:latest"))
@@ -224,18 +229,29 @@ fn model_step(config: &Config, listing: Option<&Listing>, model: &str) -> Step {
             Some("map the name to a model that `models --live` marks"),
         );
     }
-    if quirks.newer_models_need_responses && needs_responses(model) {
-        return trial.end(
-            Outcome::Warned,
-            Some("this model refuses tools on chat completions, so agents cannot use it".to_owned()),
-            Some("map to another model, such as gpt-5.3 or gpt-4.1".to_owned()),
-        );
-    }
     if listing.is_none() {
         return trial.skipped("there is no list of models to compare with");
     }
     trial.ok(None)
 }
+
+/// The dialect for a model, why, and whether agents can use the model in it.
+fn dialect_step(settings: &Settings, target: &Target) -> Step {
+    let trial = Trial::start("dialect", target.model.clone());
+    let choice = settings.dialect_of(&target.model, Some(target));
+    let chosen = format!("{} ({})", choice.spoken, settings.explain(&choice));
+    if !choice.refuses_tools {
+        return trial.ok(Some(chosen));
+    }
+    trial.end(
+        Outcome::Warned,
+        Some(format!("{chosen}: this model refuses tools on chat completions, so agents cannot use it")),
+        Some(TOOLS_CURE.to_owned()),
+    )
+}
+
+const TOOLS_CURE: &str =
+    "let the dialect be auto (OPENAI_DIALECT), or map to another model, such as gpt-5.3 or gpt-4.1";
 
 /// For the list of models.
 const LIST_PATIENCE: Duration = Duration::from_secs(20);
@@ -243,6 +259,7 @@ const LIST_PATIENCE: Duration = Duration::from_secs(20);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::dialect::{Spoken, Wish};
 
     fn step(outcome: Outcome) -> Step {
         Trial::start("tcp", String::new()).end(outcome, None, None)
@@ -258,14 +275,19 @@ mod tests {
     }
 
     #[test]
-    fn models_that_refuse_tools_are_marked() {
-        let config = Config::default();
+    fn models_that_are_not_listed_and_models_that_refuse_tools_are_marked() {
+        let settings = Settings::default();
         let ids = ["gpt-6-sol", "gpt-4.1"].map(str::to_owned).to_vec();
         let listing = Listing { status: 200, ids: Some(ids) };
-        assert_eq!(model_step(&config, Some(&listing), "gpt-6-sol").outcome, Outcome::Warned);
-        assert_eq!(model_step(&config, Some(&listing), "gpt-4.1").outcome, Outcome::Ok);
-        assert_eq!(model_step(&config, Some(&listing), "gpt-x").outcome, Outcome::Failed(Failure::Other));
-        assert_eq!(model_step(&config, None, "gpt-x").outcome, Outcome::Skipped);
-        assert_eq!(model_step(&config, None, "gpt-6-sol").outcome, Outcome::Warned);
+        assert_eq!(model_step(&settings, Some(&listing), "gpt-4.1").outcome, Outcome::Ok);
+        assert_eq!(model_step(&settings, Some(&listing), "gpt-x").outcome, Outcome::Failed(Failure::Other));
+        assert_eq!(model_step(&settings, None, "gpt-x").outcome, Outcome::Skipped);
+        let dialect = |model: &str, dialect| {
+            let target = Target { model: model.to_owned(), dialect, ..Target::default() };
+            dialect_step(&settings, &target).outcome
+        };
+        assert_eq!(dialect("gpt-6-sol", Wish::Only(Spoken::Chat)), Outcome::Warned);
+        assert_eq!(dialect("gpt-6-sol", Wish::Only(Spoken::Responses)), Outcome::Ok);
+        assert_eq!(dialect("gpt-4.1", Wish::Auto), Outcome::Ok);
     }
 }

@@ -36,8 +36,12 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Whether it is one of Anthropic's.
-    const fn is_messages(self) -> bool {
-        matches!(self, Self::Messages | Self::MessagesCountTokens)
+    fn is_anthropic(self, settings: &Settings) -> bool {
+        match self {
+            Self::Messages | Self::MessagesCountTokens => true,
+            Self::Models => settings.lists_as_anthropic(),
+            _ => false,
+        }
     }
 
     /// Whether it is a server's own, which stands beside the `/v1` of the others.
@@ -78,7 +82,7 @@ pub(super) fn url(settings: &Settings, endpoint: Endpoint, model: &str, query: O
     let path = endpoint.path();
     url.set_path(&match azure {
         _ if endpoint.is_beside_v1() => format!("{}{path}", base.strip_suffix("/v1").unwrap_or(&base)),
-        _ if endpoint.is_messages() => format!("{}{path}", messages_base(&base, azure.is_some())),
+        _ if endpoint.is_anthropic(settings) => format!("{}{path}", messages_base(&base, azure.is_some())),
         // Azure's older addresses name the deployment; its newer ones, which end in `/v1`, are like OpenAI's.
         Some(_) if !base.ends_with("/v1") => {
             let root = base.strip_suffix("/openai").unwrap_or(&base);
@@ -92,7 +96,7 @@ pub(super) fn url(settings: &Settings, endpoint: Endpoint, model: &str, query: O
         _ => format!("{base}{path}"),
     });
     url.set_query(query.filter(|query| !query.is_empty()));
-    if let Some(version) = azure.filter(|_| !endpoint.is_messages()) {
+    if let Some(version) = azure.filter(|_| !endpoint.is_anthropic(settings)) {
         url.query_pairs_mut().append_pair("api-version", version);
     }
     url
@@ -164,7 +168,8 @@ fn add_key(headers: &mut HeaderMap, style: AuthStyle, key: &SecretString) -> Res
     let names: &[HeaderName] = match style {
         AuthStyle::Bearer => &[header::AUTHORIZATION],
         AuthStyle::ApiKeyHeader => &[HeaderName::from_static("api-key")],
-        AuthStyle::XApiKey => &[HeaderName::from_static("x-api-key"), header::AUTHORIZATION],
+        AuthStyle::XApiKey => &[HeaderName::from_static("x-api-key")],
+        AuthStyle::Both => &[HeaderName::from_static("x-api-key"), header::AUTHORIZATION],
     };
     for name in names {
         let scheme = if *name == header::AUTHORIZATION { "Bearer " } else { "" };
@@ -178,8 +183,13 @@ fn add_key(headers: &mut HeaderMap, style: AuthStyle, key: &SecretString) -> Res
 
 /// Adds what Anthropic's endpoints want beside the rest: the version, and what the client said of it. Nothing else
 /// of the client's headers gets through.
-pub(super) fn add_anthropic(headers: &mut HeaderMap, endpoint: Endpoint, client: Option<&HeaderMap>) {
-    if !endpoint.is_messages() {
+pub(super) fn add_anthropic(
+    settings: &Settings,
+    headers: &mut HeaderMap,
+    endpoint: Endpoint,
+    client: Option<&HeaderMap>,
+) {
+    if !endpoint.is_anthropic(settings) {
         return;
     }
     if !headers.contains_key(ANTHROPIC_VERSION) {
@@ -326,9 +336,10 @@ mod tests {
                 .into_iter()
                 .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
                 .collect();
+        let settings = settings("http://h/v1", None);
         let with = |endpoint, client: Option<&HeaderMap>| {
             let mut headers = HeaderMap::new();
-            add_anthropic(&mut headers, endpoint, client);
+            add_anthropic(&settings, &mut headers, endpoint, client);
             headers
         };
         let said = with(Endpoint::Messages, Some(&client));
@@ -357,6 +368,9 @@ mod tests {
         assert_eq!(azure["api-key"], "sk-2");
         assert!(!azure.contains_key("authorization") && !azure.contains_key("accept-encoding"));
         settings.auth_style = AuthStyle::XApiKey;
+        let anthropic = headers(&settings, &fixed, Accept::Json, None).unwrap();
+        assert!(anthropic["x-api-key"] == "sk-1" && !anthropic.contains_key("authorization"));
+        settings.auth_style = AuthStyle::Both;
         let both = headers(&settings, &fixed, Accept::Json, None).unwrap();
         assert_eq!(
             (&both["x-api-key"], &both["authorization"]),

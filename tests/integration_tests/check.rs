@@ -90,7 +90,14 @@ fn all_well_is_0_with_a_mark_and_a_time_per_step() {
 
     let (verdict, steps) = findings(&check(&upstream, &["--json"]));
     assert_eq!(verdict, "ok");
-    let expected = [("resolve", "ok"), ("tcp", "ok"), ("tls", "skipped"), ("key", "ok"), ("model", "ok")];
+    let expected = [
+        ("resolve", "ok"),
+        ("tcp", "ok"),
+        ("tls", "skipped"),
+        ("key", "ok"),
+        ("model", "ok"),
+        ("dialect", "ok"),
+    ];
     assert_eq!(outcomes(&steps), expected);
     assert_eq!(step(&steps, "key")["cause"], "2 models listed");
     assert_eq!(step(&steps, "model")["target"], "there");
@@ -104,7 +111,11 @@ fn an_upstream_without_a_list_of_models_is_not_blamed() {
         let output = check(&upstream, &["--json"]);
         assert_eq!(output.code, Some(0), "{}", output.stdout);
         let (_, steps) = findings(&output);
-        assert_eq!(outcomes(&steps)[3..], [("key", "skipped"), ("model", "skipped")], "{status}");
+        assert_eq!(
+            outcomes(&steps)[3..],
+            [("key", "skipped"), ("model", "skipped"), ("dialect", "ok")],
+            "{status}"
+        );
     }
 }
 
@@ -190,7 +201,7 @@ fn complete_asks_each_mapped_model_once_whole_and_once_as_a_stream() {
     let output = program.env("CLAUDE_SONNET_MODEL", "there").env("CLAUDE_HAIKU_MODEL", "small").run();
     assert_eq!(output.code, Some(0), "{}", output.stdout);
     let (_, steps) = findings(&output);
-    let all = [("model", "ok"), ("completion", "ok"), ("stream", "ok")];
+    let all = [("model", "ok"), ("dialect", "ok"), ("completion", "ok"), ("stream", "ok")];
     assert_eq!(outcomes(&steps)[4..], [all, all].concat());
 
     let requests = upstream.requests();
@@ -216,7 +227,7 @@ fn complete_tells_a_bad_answer_from_a_good_one() {
     let output = check(&upstream(&["there"], without_usage), &["--complete", "--json"]);
     assert_eq!(output.code, Some(0), "{}", output.stdout);
     let (_, steps) = findings(&output);
-    assert_eq!(outcomes(&steps)[5..], [("completion", "ok"), ("stream", "warned")]);
+    assert_eq!(outcomes(&steps)[6..], [("completion", "ok"), ("stream", "warned")]);
     assert!(step(&steps, "stream")["cause"].as_str().unwrap().contains("usage"));
 
     let refused = |_: &Request| {
@@ -226,7 +237,7 @@ fn complete_tells_a_bad_answer_from_a_good_one() {
     let output = check(&upstream(&["there"], refused), &["--complete", "--json"]);
     assert_eq!(output.code, Some(1), "{}", output.stdout);
     let (_, steps) = findings(&output);
-    assert_eq!(outcomes(&steps)[5..], [("completion", "failed"), ("stream", "failed")]);
+    assert_eq!(outcomes(&steps)[6..], [("completion", "failed"), ("stream", "failed")]);
     let cause = step(&steps, "completion")["cause"].as_str().unwrap();
     assert!(cause.contains("404") && cause.contains("no such deployment"), "{cause}");
     assert!(!output.stdout.contains("test-upstream-key"), "{}", output.stdout);
@@ -238,6 +249,35 @@ fn complete_tells_a_bad_answer_from_a_good_one() {
 }
 
 #[test]
+fn the_dialect_of_each_model_is_shown_and_tried() {
+    let message = json!({"type": "message", "content": [{"type": "text", "text": "ok"}]});
+    let stream = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":1}}}\n\n\
+                  event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    let upstream = Upstream::always(move |request| match (request.method.as_str(), request.path()) {
+        ("GET", "/v1/models") => list(&["there", "other"]),
+        ("POST", "/v1/messages") if request.json()["stream"] == true => Exchange::new().sse([stream]),
+        ("POST", "/v1/messages") => Exchange::new().json(&message),
+        ("POST", "/v1/chat/completions") => answer(request),
+        _ => Exchange::new().status(404),
+    });
+    let file = "[upstream]\ndialect = 'messages'\n[models.map]\na = 'there'\nb = { model = 'other', dialect = 'chat' }\n";
+    let program = Program::aiapiproxy().args(["check", "--complete", "--json"]).upstream(&upstream);
+    let output = program.file("c.toml", file).args(["--config", "c.toml"]).run();
+    assert_eq!(output.code, Some(0), "{}", output.stdout);
+    let (_, steps) = findings(&output);
+    let dialects: Vec<_> = steps.iter().filter(|step| step["name"] == "dialect").collect();
+    let told: Vec<_> = dialects.iter().map(|step| (&step["target"], &step["cause"])).collect();
+    let expected = [("there", "messages (file c.toml:2)"), ("other", "chat (set for this model)")];
+    let expected = expected.map(|(target, cause)| (json!(target), json!(cause)));
+    assert_eq!(told, expected.each_ref().map(|(target, cause)| (target, cause)));
+    let requests = upstream.requests();
+    assert_eq!(requests[0].header("anthropic-version"), Some("2023-06-01"));
+    let paths: Vec<_> = requests[1..].iter().map(Request::path).collect();
+    let chat = "/v1/chat/completions";
+    assert_eq!(paths, ["/v1/messages", "/v1/messages", chat, chat]);
+}
+
+#[test]
 fn models_of_openai_that_refuse_tools_are_marked() {
     let ids = &["gpt-6-luna", "gpt-4.1", "gpt-6-astra"];
     let upstream = upstream(ids, no_answer);
@@ -246,7 +286,7 @@ fn models_of_openai_that_refuse_tools_are_marked() {
             .arg("check")
             .args(arguments)
             .upstream(&upstream)
-            .file("c.toml", "[upstream]\npreset = \"openai\"\n")
+            .file("c.toml", "[upstream]\npreset = \"openai\"\ndialect = \"chat\"\n")
             .args(["--config", "c.toml"])
             .env("CLAUDE_HAIKU_MODEL", ids[0])
             .env("CLAUDE_SONNET_MODEL", ids[1])
@@ -257,7 +297,7 @@ fn models_of_openai_that_refuse_tools_are_marked() {
     assert_eq!(output.code, Some(0), "{}", output.stdout);
     let (verdict, steps) = findings(&output);
     assert_eq!(verdict, "ok");
-    let models: Vec<_> = steps.iter().filter(|step| step["name"] == "model").collect();
+    let models: Vec<_> = steps.iter().filter(|step| step["name"] == "dialect").collect();
     let marks: Vec<_> = models.iter().map(|step| (&step["target"], &step["outcome"])).collect();
     let [luna, gpt_4, astra] = ids.map(|id| json!(id));
     let [warned, ok] = [json!("warned"), json!("ok")];
@@ -266,6 +306,7 @@ fn models_of_openai_that_refuse_tools_are_marked() {
     assert!(models[0]["cure"].as_str().unwrap().contains("gpt-4.1"), "{models:?}");
 
     let table = program(&[]).stdout;
-    let line = table.lines().find(|line| line.contains("gpt-6-luna")).unwrap();
+    let mut lines = table.lines().filter(|line| line.contains("gpt-6-luna"));
+    let line = lines.find(|line| line.contains("  dialect  ")).unwrap();
     assert!(line.starts_with('!') && line.contains("agents cannot use it"), "{table}");
 }

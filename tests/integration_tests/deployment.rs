@@ -19,6 +19,8 @@ const VARIABLES: &[&str] = &[
     "ON_LOSSY",
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
+    "OPENAI_DIALECT",
+    "OPENAI_API_VERSION",
     "REQUEST_TIMEOUT",
     "RUST_LOG",
     "SERVER_HOST",

@@ -4,6 +4,7 @@
 //! pinned SDK by `tests/real/sdk_fields.py`. `verdicts.rs` says what becomes of each: carried, told as lost or as a
 //! hint, refused, or dealt with here. This file proves it.
 
+use aiapiproxy::translate::Dialect;
 use aiapiproxy::translate::quirks::Preset;
 use answers::{Fields, Required};
 use outcome::{Field, Outcome};
@@ -37,9 +38,10 @@ fn no_field_is_lost_silently_before_any_upstream() {
         if matches!(verdict(&field), Some((_, Verdict::Local { .. }))) {
             continue;
         }
-        for preset in Preset::ALL {
+        let responses = field.clone().over(Dialect::Responses);
+        for (preset, field) in Preset::ALL.into_iter().flat_map(|it| [(it, &field), (it, &responses)]) {
             if matches!(field.outcome(preset), Outcome::Lost | Outcome::Misnamed) {
-                lost.push(format!("{preset}: {}", field.path));
+                lost.push(format!("{preset}: {field:?}"));
             }
         }
     }

@@ -53,6 +53,12 @@ mod serve_stream;
 // `serve`: several upstreams, routes and chains of fallback, several keys.
 mod serve_routes;
 
+// `serve` before upstreams that speak Responses: when they are asked there, what comes back, what may break.
+mod serve_responses;
+
+// `serve` before upstreams that speak Messages: bytes pass, and what was promised holds all the same.
+mod serve_native;
+
 // `serve`: failures of the upstream, as the client is told of them, and what is tried again.
 mod serve_errors;
 

@@ -47,12 +47,12 @@ fn the_table_shows_every_rule_and_who_decided() {
     let table = with_rules(&[]).run().stdout;
     let words: Vec<Vec<&str>> = table.lines().skip(2).map(|line| line.split_whitespace().collect()).collect();
     let expected = [
-        "REQUESTED SENT AS DECIDED BY",
-        "claude-sonnet-5 of-name exact",
-        "claude-*-haiku* of-longer-glob glob claude-*-haiku*",
-        "claude-* of-glob glob claude-*",
-        "sonnet of-family family sonnet (file c.toml:6)",
-        "* of-default default",
+        "REQUESTED SENT AS DIALECT DECIDED BY",
+        "claude-sonnet-5 of-name chat exact",
+        "claude-*-haiku* of-longer-glob chat glob claude-*-haiku*",
+        "claude-* of-glob chat glob claude-*",
+        "sonnet of-family chat family sonnet (file c.toml:6)",
+        "* of-default chat default",
     ];
     assert_eq!(words.iter().map(|words| words.join(" ")).collect::<Vec<_>>(), expected, "{table}");
 }
@@ -70,13 +70,15 @@ fn a_name_is_explained_by_the_rule_that_decides() {
     ] {
         let explained = json_of(with_rules(&[name, "--json"]));
         let expected = json!({
-            "requested": name, "model": model, "rule": rule,
+            "requested": name, "model": model, "rule": rule, "dialect": "chat", "dialect_decided_by": "auto",
             "upstream": "home", "url": "http://127.0.0.1:1/v1",
         });
         assert_eq!(explained, expected);
         let text = with_rules(&[name]).run().stdout;
-        let expected =
-            format!("{name} is sent as {model} to home at http://127.0.0.1:1/v1\ndecided by: {rule}\n");
+        let expected = format!(
+            "{name} is sent as {model} to home at http://127.0.0.1:1/v1\ndecided by: {rule}\n\
+                 dialect: chat, decided by: auto\n"
+        );
         assert_eq!(text, expected);
     }
 }
@@ -102,11 +104,13 @@ fn families_and_newer_ones_are_known_and_a_model_that_refuses_tools_is_told() {
         ("claude-fable-1", "gpt-6-astra"),
         ("claude-mythos-1[1m]", "gpt-6-astra"),
     ] {
-        let explained = json_of(models(&[name, "--json"]));
+        let chat = models(&[name, "--json"]).env("OPENAI_DIALECT", "chat");
+        let explained = json_of(chat);
         assert_eq!(explained["model"], model, "{name}");
+        assert_eq!(explained["dialect_decided_by"], "env OPENAI_DIALECT");
         assert!(explained["warning"].as_str().unwrap().contains("refuses tools"), "{explained}");
     }
-    let text = models(&["claude-opus-5-5[1m]"]).run().stdout;
+    let text = models(&["claude-opus-5-5[1m]"]).env("OPENAI_DIALECT", "chat").run().stdout;
     assert!(text.starts_with("claude-opus-5-5[1m] is sent as gpt-6-astra to openai at"), "{text}");
     assert!(
         text.ends_with("\nbut the upstream refuses tools for this model on chat completions\n"),
@@ -121,10 +125,32 @@ fn the_json_table_has_every_rule_and_what_clients_are_shown() {
     let table = json_of(with_rules(&["--json"]));
     let keys: Vec<_> = table.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["listed", "others_pass_through", "rules", "upstream", "url"]);
-    let rule = json!({"name": "claude-sonnet-5", "model": "of-name", "rule": "exact"});
+    let rule = json!({"name": "claude-sonnet-5", "model": "of-name", "rule": "exact", "dialect": "chat"});
     assert_eq!((&table["rules"][0], table["rules"].as_array().unwrap().len()), (&rule, 5));
     assert_eq!(table["others_pass_through"], false, "the default takes them");
     assert_eq!(table["listed"], json!(["claude-sonnet-5", "claude-haiku-4-5", "claude-opus-5-5"]));
+}
+
+#[test]
+fn the_dialect_of_every_model_is_shown_with_its_reason() {
+    let file = "[upstream]\nbase_url = 'http://127.0.0.1:1/v1'\ndialect = 'messages'\n\
+                [models.map]\na = { model = 'x', dialect = 'chat' }\nb = 'y'\n";
+    let of = |arguments: &[&str]| models(arguments).file("c.toml", file).args(["--config", "c.toml"]);
+    let rules = json_of(of(&["--json"]))["rules"].clone();
+    assert_eq!((&rules[0]["dialect"], &rules[1]["dialect"]), (&json!("chat"), &json!("messages")));
+    let others = of(&[]).run().stdout;
+    assert!(others.lines().any(|line| line.starts_with("(others)") && line.contains("messages")), "{others}");
+    for (name, dialect, decided_by) in [
+        ("a", "chat", "set for this model"),
+        ("b", "messages", "file c.toml:3"),
+        ("c", "messages", "file c.toml:3"),
+    ] {
+        let told = json_of(of(&[name, "--json"]));
+        let expected = (&json!(dialect), &json!(decided_by));
+        assert_eq!((&told["dialect"], &told["dialect_decided_by"]), expected);
+        let text = of(&[name]).run().stdout;
+        assert!(text.ends_with(&format!("\ndialect: {dialect}, decided by: {decided_by}\n")), "{text}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! | P1 every stream that goes out is legal | `streams` |
 //! | P2 where text, arguments and bytes are cut changes nothing | `splits` |
 //! | P3 a stream folds to what the whole answer becomes | `splits` |
+//! | P1 to P3 over Responses; both dialects tell the same | `responses` |
 //! | P4 nothing panics, and memory stays within its cap | `totality` |
 //! | opaque JSON keeps its bytes | `opaque` |
 //! | an older turn's bytes are a prefix of the next turn's | `prefix` |
@@ -13,6 +14,7 @@
 mod event_streams;
 mod opaque;
 mod prefix;
+mod responses;
 mod splits;
 mod streams;
 mod totality;
@@ -23,12 +25,11 @@ use aiapiproxy::protocol::anthropic::error::{Error, ErrorKind};
 use aiapiproxy::protocol::anthropic::request::Request;
 use aiapiproxy::protocol::anthropic::stream::Event;
 use aiapiproxy::sse::{Decoder, encode};
-use aiapiproxy::translate::Options;
 use aiapiproxy::translate::context::Context;
 use aiapiproxy::translate::message_fold::MessageFold;
-use aiapiproxy::translate::messages_via_chat::request;
 use aiapiproxy::translate::quirks::Preset;
 use aiapiproxy::translate::stream::{End, Stream};
+use aiapiproxy::translate::{Dialect, Options, request};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -81,7 +82,14 @@ const PLAIN: Wishes = Wishes {
     scan: false,
 };
 
+/// Both dialects that answers are read in.
+const DIALECTS: [Dialect; 2] = [Dialect::Chat, Dialect::Responses];
+
 fn context(wishes: Wishes) -> Context {
+    context_of(Dialect::Chat, wishes)
+}
+
+fn context_of(dialect: Dialect, wishes: Wishes) -> Context {
     let mut body = json!({
         "model": "claude-sonnet-4-5",
         "max_tokens": 100,
@@ -103,11 +111,16 @@ fn context(wishes: Wishes) -> Context {
     options.quirks.think_opened = wishes.think_opened;
     options.quirks.citations = wishes.citations;
     options.quirks.lenient_eof = wishes.lenient_eof;
+    options.dialect = dialect;
     request(Request::parse(body.to_string().as_bytes()).unwrap(), &options).unwrap().context
 }
 
 fn stream(wishes: Wishes) -> Stream {
-    Stream::new("msg_1".to_owned(), context(wishes))
+    stream_of(Dialect::Chat, wishes)
+}
+
+fn stream_of(dialect: Dialect, wishes: Wishes) -> Stream {
+    Stream::new("msg_1".to_owned(), context_of(dialect, wishes))
 }
 
 /// A body of events, one a line.

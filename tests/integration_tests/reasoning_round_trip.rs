@@ -11,6 +11,8 @@ use aiapiproxy::translate::quirks::Preset;
 use aiapiproxy::translate::response::response;
 use aiapiproxy::translate::stream::{End, Stream};
 
+mod responses;
+
 /// What the upstream sees of the turn after the one it answered with reasoning and a call.
 fn second_turn(display: &str, answered_by: &str, asked: &str) -> String {
     let first = format!(

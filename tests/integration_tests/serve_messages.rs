@@ -229,9 +229,9 @@ fn tokens_are_counted_without_the_upstream() {
 }
 
 #[test]
-fn openais_newer_models_are_not_asked_with_tools() {
+fn openais_newer_models_are_not_asked_with_tools_on_chat_completions() {
     let gateway = Gateway::before(Upstream::start(vec![]), |program| {
-        program.args(["--preset", "openai"]).env("CLAUDE_SONNET_MODEL", "gpt-6-sol")
+        program.args(["--preset", "openai", "--dialect", "chat"]).env("CLAUDE_SONNET_MODEL", "gpt-6-sol")
     });
     let mut body = request("hi", false);
     body["tools"] = json!([{"name": "look", "input_schema": {"type": "object"}}]);

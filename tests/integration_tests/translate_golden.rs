@@ -1,4 +1,4 @@
-//! Golden files of the translation: requests, whole answers, streams and errors over chat completions.
+//! Golden files of the translation: requests, whole answers, streams and errors in each dialect of upstreams.
 //!
 //! A case is named for the feature it shows. Beside its input it may have `<case>.options.json` (preset `generic`
 //! unless it says otherwise) and `<case>.request.json`, the request that an answer answers. What is expected holds
@@ -9,7 +9,7 @@
 //! | `requests` | Messages request | `{"body", "report"}` or `{"error"}` |
 //! | `responses` | the upstream's body, JSON or events | `{"message", "report"}` or `{"error"}` |
 //! | `streams` | the upstream's events, or a whole completion | the client's events, then losses as comments |
-//! | `../errors` | the upstream's body | status, headers and envelope |
+//! | `errors`, and `../errors` for all dialects | the upstream's body | status, headers and envelope |
 //!
 //! Fixtures are invented unless their name ends in `_real`; each is the smallest input that shows its feature.
 
@@ -25,17 +25,37 @@ use aiapiproxy::translate::quirks::Preset;
 use aiapiproxy::translate::report::Report;
 use aiapiproxy::translate::response::response;
 use aiapiproxy::translate::stream::{End, Stream};
-use aiapiproxy::translate::{Asked, Options, StopSequences, Translated, UpstreamAnswer, error, request};
+use aiapiproxy::translate::{
+    Asked, Dialect, Options, StopSequences, Translated, UpstreamAnswer, error, request,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-const FOLDER: &str = "messages_via_chat";
 const MESSAGE_ID: &str = "msg_golden";
 
 #[test]
-fn requests() {
-    golden::check(&format!("{FOLDER}/requests"), "json", |case| {
-        pretty(&match translated(&case.input, &options(case)) {
+fn chat() {
+    requests(Dialect::Chat);
+    responses(Dialect::Chat);
+    streams(Dialect::Chat);
+}
+
+#[test]
+fn responses_api() {
+    requests(Dialect::Responses);
+    responses(Dialect::Responses);
+    streams(Dialect::Responses);
+    errors("messages_via_responses/errors");
+}
+
+#[test]
+fn errors_of_all_dialects() {
+    errors("errors");
+}
+
+fn requests(dialect: Dialect) {
+    golden::check(&format!("messages_via_{}/requests", dialect.name()), "json", |case| {
+        pretty(&match translated(&case.input, &options(case, dialect)) {
             Ok(Translated { body, report, .. }) => {
                 #[derive(Serialize)]
                 struct Expected<'a, T> {
@@ -49,10 +69,9 @@ fn requests() {
     });
 }
 
-#[test]
-fn responses() {
-    golden::check(&format!("{FOLDER}/responses"), "json", |case| {
-        pretty(&match response(&case.input, MESSAGE_ID.to_owned(), context(case)) {
+fn responses(dialect: Dialect) {
+    golden::check(&format!("messages_via_{}/responses", dialect.name()), "json", |case| {
+        pretty(&match response(&case.input, MESSAGE_ID.to_owned(), context(case, dialect)) {
             Ok((message, report)) => {
                 #[derive(Serialize)]
                 struct Expected<'a, T> {
@@ -66,10 +85,9 @@ fn responses() {
     });
 }
 
-#[test]
-fn streams() {
-    golden::check(&format!("{FOLDER}/streams"), "sse", |case| {
-        let mut stream = Stream::new(MESSAGE_ID.to_owned(), context(case));
+fn streams(dialect: Dialect) {
+    golden::check(&format!("messages_via_{}/streams", dialect.name()), "sse", |case| {
+        let mut stream = Stream::new(MESSAGE_ID.to_owned(), context(case, dialect));
         let events = played(&mut stream, case);
         let mut out = Vec::new();
         for event in &events {
@@ -89,9 +107,8 @@ fn streams() {
     });
 }
 
-#[test]
-fn errors() {
-    golden::check("errors", "json", |case| {
+fn errors(folder: &str) {
+    golden::check(folder, "json", |case| {
         let answer = companion(case, "answer.json");
         let header = |name: &str| answer[name].as_str();
         let upstream = UpstreamAnswer {
@@ -139,17 +156,18 @@ fn translated(body: &[u8], options: &Options) -> Result<Translated, Error> {
     request(Request::parse(body)?, options)
 }
 
-fn context(case: &Case) -> Context {
+fn context(case: &Case, dialect: Dialect) -> Context {
     let Some(body) = case.companion("request.json") else {
         let mut context = Context::default();
+        context.dialect = dialect;
         "claude-sonnet-4-5".clone_into(&mut context.requested_model);
         "up".clone_into(&mut context.upstream);
         return context;
     };
-    translated(&body, &options(case)).unwrap().context
+    translated(&body, &options(case, dialect)).unwrap().context
 }
 
-fn options(case: &Case) -> Options {
+fn options(case: &Case, dialect: Dialect) -> Options {
     let said = companion(case, "options.json");
     let text = |name: &str| said[name].as_str().map(str::to_owned);
     let preset = text("preset").map_or(Preset::Generic, |name| Preset::from_name(&name).unwrap());
@@ -173,6 +191,8 @@ fn options(case: &Case) -> Options {
             _ => StopSequences::Upstream,
         },
         session: text("session"),
+        no_summary: said["no_summary"] == true,
+        dialect,
         ..Options::new(quirks, "up", model)
     }
 }

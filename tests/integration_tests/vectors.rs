@@ -46,7 +46,7 @@ vectors! {
     7 "Results before text, in the order of the calls" requests::vector_07_results_before_text;
     8 "System message between calls and results" requests::vector_08_system_between_call_and_result;
     9 "Images of a tool's result follow the results" requests::vector_09_media_of_results;
-    9 "Responses: images stay inside of the result" requests::vector_09_media_of_results_in_responses pending "dialects";
+    9 "Responses: images stay inside of the result" requests::vector_09_media_of_results_in_responses;
     10 "`is_error` is told in words" requests::vector_10_failed_tools;
     11 "Results without content, calls without text" requests::vector_11_empty_contents;
     12 "Two calls with one id stay two pairs" requests::vector_12_same_ids;
@@ -60,7 +60,7 @@ vectors! {
     20 "`metadata.user_id` never as it is" requests::vector_20_user_id;
     21 "Thinking off where it cannot be off" requests::vector_21_no_thinking;
     22 "Tools for a model that takes none on chat completions" requests::vector_22_tools_on_newer_models;
-    22 "Responses: tools for such a model go there" requests::vector_22_tools_on_newer_models_in_responses pending "dialects";
+    22 "Responses: tools for such a model go there" requests::vector_22_tools_on_newer_models_in_responses;
     23 "`strict` where the schema fits" requests::vector_23_output_format;
     24 "PDF as a file, or refused by name" requests::vector_24_pdf;
     25 "What no other vendor can do is refused" requests::vector_25_refusals;
@@ -98,7 +98,7 @@ vectors! {
     57 "Empty members open no blocks" streams::vector_57_empty_members;
     58 "The limit inside of a call" streams::vector_58_limit_in_call;
     59 "`<think>` across chunks" streams::vector_59_think_tags;
-    60 "Responses: reasoning goes back before its call" streams::vector_60_encrypted_reasoning pending "dialects";
+    60 "Responses: reasoning goes back before its call" streams::vector_60_encrypted_reasoning;
     61 "Gemini's thought signatures go back" streams::vector_61_thought_signatures;
     62 "Rate limits, waits, and empty purses" errors::vector_62_rate_limits;
     63 "Errors of every shape" errors::vector_63_shapes;

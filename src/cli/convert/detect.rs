@@ -74,6 +74,12 @@ impl<'a> Members<'a> {
             Some("message") if self.has("content") => return found(Kind::Response, Some(Dialect::Messages)),
             _ => {}
         }
+        if self.text("object").as_deref() == Some("response") || self.has("output") {
+            return found(Kind::Response, Some(Dialect::Responses));
+        }
+        if self.has("input") && self.has("model") {
+            return found(Kind::Request, Some(Dialect::Responses));
+        }
         if self.has("messages") {
             // Requests of both dialects have this member, and nothing tells them apart for sure.
             return found(Kind::Request, None);
@@ -88,13 +94,22 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Whether an event of a stream shows that the stream is in the words of messages.
-pub(super) fn is_messages_event(name: &str, data: &str) -> bool {
-    let kind = || Members::of(data.as_bytes()).and_then(|members| members.text("type"));
+/// In whose words a stream is that begins with that event. What shows nothing is taken for chat.
+pub(super) fn dialect_of_event(name: &str, data: &str) -> Dialect {
+    let kind = Members::of(data.as_bytes()).and_then(|members| members.text("type")).unwrap_or_default();
     match name {
-        "" | "message_start" | "ping" => matches!(kind().as_deref(), Some("message_start" | "ping")),
-        _ => false,
+        _ if kind.starts_with("response.") => Dialect::Responses,
+        "" | "message_start" | "ping" if matches!(kind.as_str(), "message_start" | "ping") => {
+            Dialect::Messages
+        }
+        _ => Dialect::Chat,
     }
+}
+
+/// In whose words a whole answer is, that stands where a stream was announced.
+pub(super) fn dialect_of_document(document: &[u8]) -> Dialect {
+    let found = Members::of(document).and_then(|members| members.found()).and_then(|found| found.dialect);
+    if found == Some(Dialect::Responses) { Dialect::Responses } else { Dialect::Chat }
 }
 
 #[cfg(test)]
@@ -124,6 +139,9 @@ mod tests {
             (r#"{"model":"m","messages":[]}"#, is(Kind::Request, None)),
             (r#"{"choices":[],"error":{}}"#, is(Kind::Response, Some(Dialect::Chat))),
             (r#"{"type":"message","content":[]}"#, is(Kind::Response, Some(Dialect::Messages))),
+            (r#"{"object":"response","error":{}}"#, is(Kind::Response, Some(Dialect::Responses))),
+            (r#"{"status":"completed","output":[]}"#, is(Kind::Response, Some(Dialect::Responses))),
+            (r#"{"model":"m","input":"hi"}"#, is(Kind::Request, Some(Dialect::Responses))),
             (r#"{"error":{"message":"x"}}"#, is(Kind::Error, Some(Dialect::Chat))),
             (r#"{"error":"x"}"#, is(Kind::Error, Some(Dialect::Chat))),
             (r#"{"object":"error","code":400}"#, is(Kind::Error, Some(Dialect::Chat))),
@@ -139,10 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_of_messages_is_known_by_its_first_event() {
-        assert!(is_messages_event("message_start", r#"{"type":"message_start"}"#));
-        assert!(is_messages_event("", r#"{"type":"ping"}"#));
-        assert!(!is_messages_event("", r#"{"choices":[]}"#));
-        assert!(!is_messages_event("error", r#"{"type":"error"}"#));
+    fn a_stream_is_known_by_its_first_event() {
+        let is = |name, data, dialect| assert_eq!(dialect_of_event(name, data), dialect, "{name} {data}");
+        is("message_start", r#"{"type":"message_start"}"#, Dialect::Messages);
+        is("", r#"{"type":"ping"}"#, Dialect::Messages);
+        is("", r#"{"choices":[]}"#, Dialect::Chat);
+        is("error", r#"{"type":"error"}"#, Dialect::Chat);
+        is("response.created", r#"{"type":"response.created"}"#, Dialect::Responses);
+        is("", r#"{"type":"response.failed"}"#, Dialect::Responses);
     }
 }

@@ -4,7 +4,7 @@ use color_eyre::Result;
 use serde::Serialize;
 
 use super::{
-    bad_data,
+    Upstream, bad_data,
     detect::Members,
     input::Input,
     losses::Losses,
@@ -18,7 +18,9 @@ use crate::{
     protocol::anthropic::{request::Request, response::Message, stream::Event},
     secret::mask_keys,
     sse,
-    translate::{self, Asked, UpstreamAnswer, message_explode::explode, report::Report, response},
+    translate::{
+        self, Asked, UpstreamAnswer, context::Context, message_explode::explode, report::Report, response,
+    },
 };
 
 /// What a document became.
@@ -75,13 +77,15 @@ pub(super) fn convert(
     };
     let stated_model = || members.as_ref().and_then(|members| members.text("model"));
     match wish.route(found)? {
-        Route::Request => request(document, name, settings),
-        Route::Response => {
-            let (message, report) = response(document, name, settings, stated_model())?;
+        Route::Request(upstream) => request(document, name, settings, upstream),
+        Route::Response(upstream) => {
+            let context = settings.context(upstream, stated_model());
+            let (message, report) = response(document, name, context)?;
             Ok(Converted { text: Text::Json(json(&message)?), report })
         }
-        Route::ExplodeCompletion => {
-            let (message, report) = response(document, name, settings, stated_model())?;
+        Route::ExplodeAnswer(upstream) => {
+            let context = settings.context(upstream, stated_model());
+            let (message, report) = response(document, name, context)?;
             Ok(Converted { text: Text::Events(events(&explode(message))), report })
         }
         Route::ExplodeMessage => {
@@ -90,34 +94,34 @@ pub(super) fn convert(
             Ok(Converted { text: Text::Events(events(&explode(message))), report: Report::default() })
         }
         Route::Error => error(document, members.as_ref(), settings),
-        Route::Stream | Route::AggregateChunks | Route::AggregateEvents => {
+        Route::Stream(_) | Route::AggregateAnswer(_) | Route::AggregateEvents => {
             // `run` of the parent sends streams elsewhere, and lines refuse them.
             Err(Failure::new(Exit::Usage, "a stream is no document"))
         }
     }
 }
 
-fn request(document: &[u8], name: &str, settings: &Settings) -> Result<Converted, Failure> {
+fn request(
+    document: &[u8],
+    name: &str,
+    settings: &Settings,
+    upstream: Upstream,
+) -> Result<Converted, Failure> {
     let parsed = Request::parse(document).map_err(|error| refused(name, &error))?;
-    let options = settings.options(&parsed.request.model);
+    let options = settings.options(upstream, &parsed.request.model);
     let translated = translate::request(parsed, &options).map_err(|error| refused(name, &error))?;
     Ok(Converted { text: Text::Json(json(&translated.body)?), report: translated.report })
 }
 
-fn response(
-    document: &[u8],
-    name: &str,
-    settings: &Settings,
-    stated_model: Option<String>,
-) -> Result<(Message, Report), Failure> {
+fn response(document: &[u8], name: &str, context: Context) -> Result<(Message, Report), Failure> {
     let id = message_id(document.trim_ascii());
-    response::response(document, id, settings.context(stated_model)).map_err(|error| refused(name, &error))
+    response::response(document, id, context).map_err(|error| refused(name, &error))
 }
 
 fn error(document: &[u8], members: Option<&Members<'_>>, settings: &Settings) -> Result<Converted, Failure> {
     let status = settings.status.or_else(|| members.and_then(stated_status)).unwrap_or(UNSTATED_STATUS);
     let answer = UpstreamAnswer { status, body: document, ..UpstreamAnswer::default() };
-    let mut error = translate::error(&answer, &Asked::from(&settings.context(None)));
+    let mut error = translate::error(&answer, &Asked::from(&settings.context(Upstream::Chat, None)));
     error.message = mask_keys(&error.message, &[]).into_owned();
     Ok(Converted { text: Text::Json(json(&error.envelope(None))?), report: Report::default() })
 }
@@ -138,7 +142,7 @@ fn unrecognised(name: &str, document: &[u8]) -> Failure {
             bad_data(format!("{name} is neither JSON nor a stream of events")).why(error.to_string())
         }
         Ok(_) => bad_data(format!("{name} is no request, response or error"))
-            .why("none of the members messages, choices, content and error is there"),
+            .why("none of the members messages, choices, output, content and error is there"),
     };
     failure.mend("say what it is with --kind request|response|stream|error")
 }

@@ -1,6 +1,6 @@
 //! Which conversion a wish and an input make together.
 
-use super::{Dialect, Kind};
+use super::{Dialect, Kind, Upstream};
 use crate::cli::exit::{Exit, Failure};
 
 /// What the command line asks for.
@@ -21,37 +21,31 @@ pub(super) struct Found {
     pub(super) dialect: Option<Dialect>,
 }
 
-/// A conversion that exists.
+/// A conversion that exists; with the upstream's dialect, where there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route {
-    /// A request of messages for chat.
-    Request,
-    /// A completion as a message.
-    Response,
-    /// A completion as a stream of messages.
-    ExplodeCompletion,
+    /// A request of messages for an upstream.
+    Request(Upstream),
+    /// An upstream's answer as a message.
+    Response(Upstream),
+    /// An upstream's answer as a stream of messages.
+    ExplodeAnswer(Upstream),
     /// A message as a stream of messages.
     ExplodeMessage,
-    /// Chunks as a stream of messages.
-    Stream,
-    /// Chunks as a message.
-    AggregateChunks,
+    /// An upstream's stream as a stream of messages.
+    Stream(Upstream),
+    /// An upstream's stream as a message.
+    AggregateAnswer(Upstream),
     /// A stream of messages as a message.
     AggregateEvents,
-    /// An error of chat in the words of messages.
+    /// An upstream's error in the words of messages.
     Error,
 }
 
 impl Wish {
     /// Refuses before anything is read what no input could satisfy.
     pub(super) fn check(self) -> Result<(), Failure> {
-        let Some(kind) = self.kind else {
-            return if self.from == Some(Dialect::Responses) || self.to == Some(Dialect::Responses) {
-                Err(not_yet())
-            } else {
-                Ok(())
-            };
-        };
+        let Some(kind) = self.kind else { return Ok(()) };
         let fits = |dialect| self.route(Found { kind, dialect }).map(drop);
         fits(None).or_else(|refusal| fits(Some(Dialect::Messages)).map_err(|_| refusal))
     }
@@ -79,23 +73,23 @@ impl Wish {
         if self.explode && kind != Kind::Response {
             return Err(usage("--explode is for responses").why(format!("the input is {}", article(kind))));
         }
-        match (kind, from, to) {
-            (Kind::Request, Dialect::Messages, Dialect::Chat) => Ok(Route::Request),
-            (Kind::Response, Dialect::Chat, Dialect::Messages) if self.explode => {
-                Ok(Route::ExplodeCompletion)
-            }
-            (Kind::Response, Dialect::Chat, Dialect::Messages) => Ok(Route::Response),
-            (Kind::Response, Dialect::Messages, Dialect::Messages) if self.explode => {
-                Ok(Route::ExplodeMessage)
-            }
-            (Kind::Stream, Dialect::Chat, Dialect::Messages) if self.aggregate => Ok(Route::AggregateChunks),
-            (Kind::Stream, Dialect::Chat, Dialect::Messages) => Ok(Route::Stream),
-            (Kind::Stream, Dialect::Messages, Dialect::Messages) if self.aggregate => {
-                Ok(Route::AggregateEvents)
-            }
-            (Kind::Error, Dialect::Chat, Dialect::Messages) => Ok(Route::Error),
-            (_, Dialect::Responses, _) | (_, _, Dialect::Responses) => Err(not_yet()),
-            _ => Err(unsupported(kind, from, to)),
+        let (client, upstream) = match kind {
+            Kind::Request => (from, to.of_upstream()),
+            _ => (to, from.of_upstream()),
+        };
+        if client != Dialect::Messages {
+            return Err(unsupported(kind, from, to));
+        }
+        match (kind, upstream) {
+            (Kind::Request, Some(upstream)) => Ok(Route::Request(upstream)),
+            (Kind::Response, Some(upstream)) if self.explode => Ok(Route::ExplodeAnswer(upstream)),
+            (Kind::Response, Some(upstream)) => Ok(Route::Response(upstream)),
+            (Kind::Response, None) if self.explode => Ok(Route::ExplodeMessage),
+            (Kind::Stream, Some(upstream)) if self.aggregate => Ok(Route::AggregateAnswer(upstream)),
+            (Kind::Stream, Some(upstream)) => Ok(Route::Stream(upstream)),
+            (Kind::Stream, None) if self.aggregate => Ok(Route::AggregateEvents),
+            (Kind::Error, Some(_)) => Ok(Route::Error),
+            (_, None) => Err(unsupported(kind, from, to)),
         }
     }
 }
@@ -113,13 +107,9 @@ fn unsupported(kind: Kind, from: Dialect, to: Dialect) -> Failure {
         (Kind::Error, Dialect::Messages, Dialect::Messages) => {
             failure.why("it is in the words of messages already")
         }
-        (Kind::Request, ..) => failure.why("requests go from messages to chat"),
-        _ => failure.why("responses, streams and errors go from chat to messages"),
+        (Kind::Request, ..) => failure.why("requests go from messages to chat or responses"),
+        _ => failure.why("responses, streams and errors go from chat or responses to messages"),
     }
-}
-
-fn not_yet() -> Failure {
-    usage("the dialect responses is not supported yet").why("there are messages and chat")
 }
 
 fn usage(what: &str) -> Failure {
@@ -156,9 +146,11 @@ mod tests {
     fn defaults_follow_from_the_kind() {
         let wish = Wish::default();
         for (input, route) in [
-            (found(Kind::Request, None), Route::Request),
-            (found(Kind::Response, Chat), Route::Response),
-            (found(Kind::Stream, None), Route::Stream),
+            (found(Kind::Request, None), Route::Request(Upstream::Chat)),
+            (found(Kind::Response, Chat), Route::Response(Upstream::Chat)),
+            (found(Kind::Response, Responses), Route::Response(Upstream::Responses)),
+            (found(Kind::Stream, None), Route::Stream(Upstream::Chat)),
+            (found(Kind::Stream, Responses), Route::Stream(Upstream::Responses)),
             (found(Kind::Error, Chat), Route::Error),
         ] {
             assert_eq!(wish.route(input).unwrap(), route);
@@ -169,11 +161,14 @@ mod tests {
     fn a_message_is_only_told_in_another_form() {
         let explode = Wish { explode: true, ..Wish::default() };
         assert_eq!(explode.route(found(Kind::Response, Messages)).unwrap(), Route::ExplodeMessage);
-        assert_eq!(explode.route(found(Kind::Response, Chat)).unwrap(), Route::ExplodeCompletion);
+        assert_eq!(explode.route(found(Kind::Response, Chat)).unwrap(), Route::ExplodeAnswer(Upstream::Chat));
         assert!(explode.route(found(Kind::Stream, Chat)).is_err());
         let aggregate = Wish { aggregate: true, ..Wish::default() };
         assert_eq!(aggregate.route(found(Kind::Stream, Messages)).unwrap(), Route::AggregateEvents);
-        assert_eq!(aggregate.route(found(Kind::Stream, Chat)).unwrap(), Route::AggregateChunks);
+        assert_eq!(
+            aggregate.route(found(Kind::Stream, Chat)).unwrap(),
+            Route::AggregateAnswer(Upstream::Chat)
+        );
         assert!(aggregate.route(found(Kind::Request, None)).is_err());
         assert!(Wish::default().route(found(Kind::Response, Messages)).is_err());
         assert!(Wish::default().route(found(Kind::Error, Messages)).is_err());
@@ -187,14 +182,15 @@ mod tests {
             (Some(Kind::Request), None, Some(Messages)),
             (Some(Kind::Response), None, Some(Chat)),
             (Some(Kind::Error), Some(Messages), None),
-            (None, None, Some(Responses)),
-            (None, Some(Responses), None),
-            (Some(Kind::Request), None, Some(Responses)),
+            (Some(Kind::Request), Some(Responses), None),
+            (Some(Kind::Stream), None, Some(Responses)),
         ] {
             let refusal = wish(kind, from, to).check().unwrap_err();
             assert_eq!(refusal.exit(), Exit::Usage, "{kind:?} {from:?} {to:?}");
         }
         assert!(wish(Some(Kind::Response), None, None).check().is_ok());
+        assert!(wish(Some(Kind::Request), None, Some(Responses)).check().is_ok());
+        assert!(wish(Some(Kind::Error), Some(Responses), None).check().is_ok());
         assert!(Wish { jsonl: true, ..wish(Some(Kind::Stream), None, None) }.check().is_err());
         assert!(Wish { explode: true, ..wish(Some(Kind::Response), Some(Messages), None) }.check().is_ok());
     }

@@ -3,7 +3,7 @@
 use color_eyre::Result;
 use sha2::{Digest, Sha256};
 
-use super::{Args, bad_data, input};
+use super::{Args, Dialect, Upstream, bad_data, input};
 use crate::{
     cli::{GlobalArgs, exit::Failure, load_and_warn},
     config::Sources,
@@ -27,8 +27,8 @@ pub(super) struct Settings {
     max_output_tokens: Option<u64>,
     /// `--model`.
     model: Option<String>,
-    /// What `--request` says about the answer.
-    context: Option<Context>,
+    /// What `--request` says about the answer, in each dialect that it may have been sent in.
+    contexts: Vec<(Upstream, Context)>,
     /// `--status`.
     pub(super) status: Option<u16>,
 }
@@ -43,7 +43,7 @@ impl Settings {
             models: ModelMap::default(),
             max_output_tokens: None,
             model: args.model.clone(),
-            context: None,
+            contexts: Vec::new(),
             status: args.status,
         };
         if global.config.is_some() || global.env_file.is_some() {
@@ -60,29 +60,40 @@ impl Settings {
         if let Some(path) = &args.request {
             let body = input::read_file(path)?;
             let in_file = |error: Error| refused(&path.display().to_string(), &error);
-            let parsed = Request::parse(&body).map_err(in_file)?;
-            let options = settings.options(&parsed.request.model);
-            settings.context = Some(translate::request(parsed, &options).map_err(in_file)?.context);
+            // The answer tells the dialect, and is not read yet.
+            let upstreams = match args.from.and_then(Dialect::of_upstream) {
+                Some(upstream) => vec![upstream],
+                None => vec![Upstream::Chat, Upstream::Responses],
+            };
+            for upstream in upstreams {
+                let parsed = Request::parse(&body).map_err(in_file)?;
+                let options = settings.options(upstream, &parsed.request.model);
+                let translated = translate::request(parsed, &options).map_err(in_file)?;
+                settings.contexts.push((upstream, translated.context));
+            }
         }
         Ok(settings)
     }
 
     /// What the translation of a request needs to know.
-    pub(super) fn options(&self, requested_model: &str) -> Options {
+    pub(super) fn options(&self, upstream: Upstream, requested_model: &str) -> Options {
         let mapped = || self.models.resolve(requested_model).model;
         let model = self.model.clone().unwrap_or_else(mapped);
         Options {
             max_output_tokens: self.max_output_tokens,
             stop_sequences: StopSequences::Upstream,
+            dialect: upstream,
             ..Options::new(self.quirks.clone(), self.upstream.clone(), model)
         }
     }
 
     /// What the translation of an answer needs to know; `stated` is the model that the upstream names.
-    pub(super) fn context(&self, stated: Option<String>) -> Context {
-        let mut context = match &self.context {
-            Some(context) => context.clone(),
+    pub(super) fn context(&self, upstream: Upstream, stated: Option<String>) -> Context {
+        let known = self.contexts.iter().find(|(dialect, _)| *dialect == upstream);
+        let mut context = match known {
+            Some((_, context)) => context.clone(),
             None => Context {
+                dialect: upstream,
                 requested_model: stated.clone().unwrap_or_else(|| "unknown".to_owned()),
                 upstream: self.upstream.clone(),
                 upstream_model: stated.unwrap_or_else(|| "unknown".to_owned()),

@@ -1,6 +1,6 @@
 //! Streams: converted event by event as they arrive, in constant memory.
 //!
-//! Whether the input speaks chat or messages is known with its first event, and only then the output is opened.
+//! Whether the input speaks chat, responses or messages is known with its first event, and only then the output is opened.
 
 use color_eyre::Result;
 
@@ -119,8 +119,8 @@ struct Conversion<'a> {
 enum By {
     /// Nothing yet.
     Undecided,
-    /// The translation of chunks.
-    Chunks(Box<Stream>),
+    /// The translation of an upstream's answer.
+    Answer(Box<Stream>),
     /// Nothing is translated: the events are those of messages already.
     Messages(Report),
 }
@@ -133,11 +133,11 @@ impl<'a> Conversion<'a> {
     fn push(&mut self, event: &sse::Event<'_>) -> Result<(), Failure> {
         self.count += 1;
         if matches!(self.by, By::Undecided) {
-            self.decide(&event.data, detect::is_messages_event(&event.name, &event.data))?;
+            self.decide(&event.data, detect::dialect_of_event(&event.name, &event.data))?;
         }
         match &mut self.by {
             By::Undecided => {}
-            By::Chunks(stream) => {
+            By::Answer(stream) => {
                 stream.push(event, &mut self.events);
                 if stream.failure().is_some() {
                     self.failed_at.get_or_insert(self.count);
@@ -161,52 +161,54 @@ impl<'a> Conversion<'a> {
     /// Takes a whole completion where a stream was announced.
     fn whole(&mut self, document: &[u8]) -> Result<(), Failure> {
         let text = String::from_utf8_lossy(document);
-        self.decide(text.trim(), false)?;
-        if let By::Chunks(stream) = &mut self.by {
+        self.decide(text.trim(), detect::dialect_of_document(document))?;
+        if let By::Answer(stream) = &mut self.by {
             stream.push_whole(document, &mut self.events);
         }
         Ok(())
     }
 
     /// Ids and the model's name follow from the first event, so that they do not depend on how bytes arrive.
-    fn decide(&mut self, first: &str, is_messages: bool) -> Result<(), Failure> {
-        let dialect = if is_messages { Dialect::Messages } else { Dialect::Chat };
+    fn decide(&mut self, first: &str, dialect: Dialect) -> Result<(), Failure> {
         let found = Found { kind: Kind::Stream, dialect: Some(dialect) };
-        self.by = if self.wish.route(found)? == Route::AggregateEvents {
-            By::Messages(Report::default())
-        } else {
-            let stated = Members::of(first.as_bytes()).and_then(|members| members.text("model"));
-            let context = self.settings.context(stated);
-            By::Chunks(Box::new(Stream::new(message_id(first.as_bytes()), context)))
+        let (Route::Stream(upstream) | Route::AggregateAnswer(upstream)) = self.wish.route(found)? else {
+            self.by = By::Messages(Report::default());
+            return Ok(());
         };
+        let members = Members::of(first.as_bytes());
+        let stated = members.and_then(|members| {
+            members.text("model").or_else(|| members.object("response").and_then(|inner| inner.text("model")))
+        });
+        let context = self.settings.context(upstream, stated);
+        self.by = By::Answer(Box::new(Stream::new(message_id(first.as_bytes()), context)));
         Ok(())
     }
 
     fn finish(&mut self, end: End) -> Result<(), Failure> {
         if matches!(self.by, By::Undecided) {
             // Not one event: the translation knows what a client is told then.
-            self.decide("", false)?;
+            self.decide("", self.wish.from.unwrap_or(Dialect::Chat))?;
         }
-        if let By::Chunks(stream) = &mut self.by {
+        if let By::Answer(stream) = &mut self.by {
             stream.finish(end, &mut self.events);
         }
         Ok(())
     }
 
     fn is_over(&self) -> bool {
-        matches!(&self.by, By::Chunks(stream) if stream.is_over())
+        matches!(&self.by, By::Answer(stream) if stream.is_over())
     }
 
     /// Why the translation failed, and at which event if not at the end.
     fn failure(&self, name: &str) -> Option<Failure> {
-        let By::Chunks(stream) = &self.by else { return None };
+        let By::Answer(stream) = &self.by else { return None };
         let place = self.failed_at.map_or_else(|| name.to_owned(), |number| at_event(name, number));
         stream.failure().map(|error| refused(&place, error))
     }
 
     fn into_report(self) -> Report {
         match self.by {
-            By::Chunks(stream) => stream.report().clone(),
+            By::Answer(stream) => stream.report().clone(),
             By::Messages(report) => report,
             By::Undecided => Report::default(),
         }

@@ -30,6 +30,7 @@ fn load(text: &str) -> Config {
 /// All but where values came from.
 fn shown(mut config: Config) -> String {
     config.upstream.url_origin = layers::Origin::Default;
+    config.upstream.dialect_origin = layers::Origin::Default;
     let models = Family::ALL.map(|family| config.models.resolve(family.alias()).model);
     let passed = config.models.resolve("something-else");
     let Config { server, upstream, limits, log, models: _, other_upstreams: _, routes: _ } = config;

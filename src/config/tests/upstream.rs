@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     config::upstream::{AuthStyle, ContentFilter, Upstream},
+    models::dialect::{Spoken, Wish},
     secret::ExposeSecret,
     translate::quirks::{ReasoningEcho, SystemMode, ToolIds},
 };
@@ -206,12 +207,16 @@ fn a_preset_against_a_known_address_is_warned_about() {
 fn quirks_and_the_rest_are_read_from_the_file() {
     let file = "[upstream]\nbase_url = 'http://gpu:8000/v1'\nname = 'lab'\npreset = 'vllm'\n\
                 auth_style = 'api_key_header'\napi_version = '2026-10-01'\nmax_output_tokens = 5\n\
-                context_window = 6\ncontent_filter = 'refusal'\nheaders = { B = '1', A = '2' }\n\
+                context_window = 6\ncontent_filter = 'refusal'\ndialect = 'messages'\n\
+                model_family = 'gpt-4.1'\nstrip_billing_header = true\nheaders = { B = '1', A = '2' }\n\
                 [upstream.quirks]\nsystem_mode = 'hoist'\ntop_k = false\ntool_ids = 'max40'\n\
                 efforts = ['low', 'high']\nreasoning_echo = 'reasoning'";
     let upstream = Machine::new().config(file).load().config.upstream;
     assert_eq!((upstream.name.as_str(), upstream.auth_style), ("lab", AuthStyle::ApiKeyHeader));
     assert_eq!(upstream.api_version.as_deref(), Some("2026-10-01"));
+    assert_eq!((upstream.dialect, upstream.strip_billing_header), (Wish::Only(Spoken::Messages), true));
+    assert_eq!(upstream.model_family.as_deref(), Some("gpt-4.1"));
+    assert_eq!(upstream.forwarded_system, SystemMode::Hoist);
     assert_eq!((upstream.max_output_tokens, upstream.context_window), (Some(5), Some(6)));
     assert_eq!(upstream.content_filter, ContentFilter::Refusal);
     let headers = [("b", "1"), ("a", "2")].map(|(name, value)| (name.to_owned(), value.to_owned()));

@@ -46,7 +46,11 @@ pub(super) fn choose(
 }
 
 /// The address to use: the given one, with the preset's path if it has none, or the preset's own.
-pub(super) fn settle(preset: Preset, given: Option<Setting<Url>>) -> Result<Setting<Url>, Error> {
+pub(super) fn settle(
+    preset: Preset,
+    given: Option<Setting<Url>>,
+    api_version: Option<&str>,
+) -> Result<Setting<Url>, Error> {
     let default = default_base_url(preset).and_then(|text| Url::parse(text).ok());
     match (given, default) {
         (Some(given), Some(default)) if given.value.path() == "/" => Ok(given.map(|mut url| {
@@ -54,10 +58,21 @@ pub(super) fn settle(preset: Preset, given: Option<Setting<Url>>) -> Result<Sett
             url.set_path(default.path());
             url
         })),
+        (Some(given), _) if preset == Preset::Azure => Ok(given.map(|url| azure(url, api_version))),
         (Some(given), _) => Ok(given),
         (None, Some(default)) => Ok(Setting { value: default, origin: Origin::Default }),
         (None, None) => Err(Error::NoAddress { preset }),
     }
+}
+
+/// Azure's addresses as its portal shows them: the resource, perhaps with the path of one deployment. Where no
+/// `api-version` is set, only the newer addresses below `/openai/v1` answer.
+fn azure(mut url: Url, api_version: Option<&str>) -> Url {
+    let path = url.path().trim_end_matches('/');
+    let path = path.split_once("/deployments/").map_or(path, |(before, _)| before).to_owned();
+    let bare = matches!(path.as_str(), "" | "/openai");
+    url.set_path(if bare && api_version.is_none() { "/openai/v1" } else { &path });
+    url
 }
 
 fn parse(text: Setting<String>, warnings: &mut Vec<String>) -> Result<Setting<Url>, Error> {

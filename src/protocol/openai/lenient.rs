@@ -36,6 +36,13 @@ pub(super) fn content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     deserializer.deserialize_any(ContentVisitor)
 }
 
+/// Reads a list of parts: an array of objects, a single object, or a string that stands for one part.
+pub(super) fn parts<'de, D: Deserializer<'de>, T: Deserialize<'de> + From<String>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    deserializer.deserialize_any(PartsVisitor(PhantomData))
+}
+
 /// Reads a JSON text from a string that holds it, or from the value itself. `null` is `None`.
 pub(super) fn json_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let raw = <&'de RawValue>::deserialize(deserializer)?.get();
@@ -137,6 +144,25 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
         Ok(items)
     }
     absent!(bool, numbers, null, str, map);
+}
+
+struct PartsVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de> + From<String>> Visitor<'de> for PartsVisitor<T> {
+    type Value = Vec<T>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or an array of parts")
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(vec![T::from(text.to_owned())])
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        ListVisitor(PhantomData).visit_seq(seq)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(|part| vec![part])
+    }
+    absent!(bool, numbers, null);
 }
 
 struct Element<T>(Option<T>);

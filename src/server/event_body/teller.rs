@@ -17,7 +17,6 @@ pub(crate) enum Teller {
     /// The upstream speaks another dialect.
     Translated(Box<Translated>),
     /// The upstream speaks the client's.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no configuration chooses it yet"))]
     Forwarded(Box<messages_forwarded::Stream>),
 }
 
@@ -41,6 +40,11 @@ impl Teller {
     pub(crate) fn translated(stream: stream::Stream, max_event_bytes: usize) -> Self {
         let decoder = Decoder::new(max_event_bytes);
         Self::Translated(Box::new(Translated { decoder, stream, events: Vec::new(), has_content: false }))
+    }
+
+    /// A stream that is forwarded.
+    pub(crate) fn forwarded(stream: messages_forwarded::Stream) -> Self {
+        Self::Forwarded(Box::new(stream))
     }
 
     /// Takes the next bytes of an event stream. Says whether they held data: neither comments nor pings do.

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use axum::{
     Extension, Json,
     extract::{Request, State},
+    response::{IntoResponse as _, Response},
 };
+use bytes::Bytes;
 use serde::Serialize;
 
-use super::messages::{Course, options, parse};
+use super::messages::{Course, json, open, options, parse};
 use crate::{
     models::counting::{Counter, Multiplier},
-    protocol::anthropic::error::Error,
-    server::{auth::Caller, error::ApiError, limits, request_log::Log, state::Shared},
+    protocol::{anthropic::error::Error, openai::responses::request::Countable},
+    server::{auth::Caller, dispatch, error::ApiError, limits, request_log::Log, state::Shared},
     translate::{self, quirks::TokenCounting, tokens},
     upstream::{self, CountBy},
 };
@@ -29,11 +31,19 @@ pub(crate) async fn count(
     Extension(log): Extension<Log>,
     Extension(caller): Extension<Caller>,
     request: Request,
-) -> Result<Json<Count>, ApiError> {
+) -> Result<Response, ApiError> {
     limits::require_json(request.headers())?;
     let slot = shared.slots.take(&log).await?;
     let (head, body) = request.into_parts();
     let body = limits::read_body(&head.headers, body, &shared.config.limits, &log).await?;
+    let place = dispatch::places(&shared, &log, &body).await?.into_iter().next();
+    let (shared, gateway) = (place.unwrap_or_else(|| Arc::clone(&shared)), shared);
+    let caller = dispatch::for_place(&caller, &gateway, &shared);
+    if let Some(forward) = open(&shared, &log, &body).await?
+        && let Some(count) = forward.count(&shared, &log, &caller, &head).await?
+    {
+        return Ok(forwarded(shared.count_multiplier(&forward.model), count));
+    }
     let translating = (Arc::clone(&shared), log.clone());
     let translated = blocking(move || translated(&translating.0, &translating.1, &body)).await??;
     let Uncounted { model, body, multiplier } = translated;
@@ -49,7 +59,15 @@ pub(crate) async fn count(
         (None, Counter::Local | Counter::Upstream) => blocking(move || tokens::count(&body)).await?,
     };
     drop(slot);
-    Ok(Json(Count { input_tokens: multiplier.of(counted) }))
+    Ok(Json(Count { input_tokens: multiplier.of(counted) }).into_response())
+}
+
+/// An upstream's own answer, byte for byte unless counts are multiplied.
+fn forwarded(multiplier: Multiplier, (counted, answer): (u64, Bytes)) -> Response {
+    if multiplier == Multiplier::default() {
+        return json(answer);
+    }
+    Json(Count { input_tokens: multiplier.of(counted) }).into_response()
 }
 
 /// What is to be counted.
@@ -81,8 +99,13 @@ async fn ask_upstream(
         (translate::Body::Chat(_), TokenCounting::Nowhere) => return None,
         (translate::Body::Chat(_), TokenCounting::Tokenize) => CountBy::Tokenize,
         (translate::Body::Chat(_), TokenCounting::ApplyTemplate) => CountBy::ApplyTemplate,
+        (translate::Body::Responses(_), _) => CountBy::InputTokens,
     };
-    let body = serde_json::to_vec(body).ok()?.into();
+    let body = match body {
+        translate::Body::Chat(body) => serde_json::to_vec(body),
+        translate::Body::Responses(body) => serde_json::to_vec(&Countable::from(body)),
+    };
+    let body = body.ok()?.into();
     let uncounted = upstream::Uncounted { model, body, key: caller.upstream_key.as_ref() };
     match shared.upstream.count_tokens(by, &uncounted).await {
         Ok(counted) => Some(counted),

@@ -2,6 +2,7 @@
 
 mod answer;
 mod course;
+mod forward;
 mod prepare;
 mod refusal;
 
@@ -13,16 +14,17 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 
 use self::{
     answer::{Answered, local_answer, translate_back, warning},
-    prepare::{Prepared, prepare},
+    prepare::{Plan, Prepared, prepare},
     refusal::Refusal,
 };
 pub(super) use self::{
     course::Course,
-    prepare::{options, parse},
+    forward::json,
+    prepare::{open, options, parse},
 };
 use crate::{
     server::{
@@ -91,16 +93,25 @@ async fn attempt(
 ) -> Result<Response, ApiError> {
     let mut course = Course::default();
     loop {
-        let prepared = prepare(shared, log, &head.headers, body.clone(), course.clone()).await?;
+        let prepared = match prepare(shared, log, &head.headers, body.clone(), course.clone()).await? {
+            Plan::Translate(prepared) => *prepared,
+            Plan::Forward(forward) => {
+                let mut headers: HeaderMap = warning(&forward.report).into_iter().collect();
+                let (mut response, id) = forward.exchange(shared, log, caller, head, slot).await?;
+                headers.extend(id.map(|id| (UPSTREAM_REQUEST_ID, id)));
+                response.headers_mut().extend(headers);
+                return Ok(response);
+            }
+        };
         let mut headers: HeaderMap = warning(&prepared.report).into_iter().collect();
         if prepared.answer_locally {
             let mut response = local_answer(&prepared);
             response.headers_mut().extend(headers);
             return Ok(response);
         }
-        let answer = ask(shared, log, caller, &prepared, &course).await?;
+        let answer = ask(shared, log, &call(caller, &prepared), course.retries()).await?;
         if let Some(id) = upstream_request_id(&answer) {
-            headers.insert("x-upstream-request-id", id.clone());
+            headers.insert(UPSTREAM_REQUEST_ID, id.clone());
         }
         let answered = if (200..300).contains(&answer.status) {
             course.keep(&shared.lessons, &prepared.model);
@@ -108,7 +119,7 @@ async fn attempt(
         } else {
             let refusal = Refusal::read(answer, caller.upstream_key.is_some()).await;
             let remedy = refusal.remedy(&prepared.context);
-            if remedy.is_some_and(|remedy| course.take_up(remedy, &prepared.learnt)) {
+            if remedy.is_some_and(|remedy| course.take_up(remedy, &prepared.known)) {
                 continue;
             }
             Answered::Refusal(refusal)
@@ -122,21 +133,22 @@ async fn attempt(
     }
 }
 
-async fn ask(
-    shared: &Shared,
-    log: &Log,
-    caller: &Caller,
-    prepared: &Prepared,
-    course: &Course,
-) -> Result<Answer, ApiError> {
+const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+
+/// What a translated request asks of the upstream.
+fn call<'a>(caller: &'a Caller, prepared: &'a Prepared) -> Call<'a> {
     let accept = if prepared.stream { Accept::Events } else { Accept::Json };
-    let key = caller.upstream_key.as_ref();
     let endpoint = match prepared.context.dialect {
         Dialect::Chat => Endpoint::ChatCompletions,
         Dialect::Responses => Endpoint::Responses,
     };
-    let call = Call { key, ..Call::new(endpoint, &prepared.model, prepared.body.clone(), accept) };
-    let answer = match shared.upstream.post(&call).await {
+    let key = caller.upstream_key.as_ref();
+    Call { key, ..Call::new(endpoint, &prepared.model, prepared.body.clone(), accept) }
+}
+
+/// Asks, and notes how the upstream is. `remedies` counts the calls for the same request before this one.
+async fn ask(shared: &Shared, log: &Log, call: &Call<'_>, remedies: u32) -> Result<Answer, ApiError> {
+    let answer = match shared.upstream.post(call).await {
         Ok(answer) => answer,
         Err(error) => {
             shared.health.note_error(&error);
@@ -144,13 +156,13 @@ async fn ask(
         }
     };
     // A client's own bad key says nothing about the upstream.
-    if !(answer.status == 401 && key.is_some()) {
+    if !(answer.status == 401 && call.key.is_some()) {
         shared.health.note_status(answer.status);
     }
     let id = upstream_request_id(&answer).and_then(|id| id.to_str().ok()).map(str::to_owned);
     log.note(|notes| {
         // Each remedy is one more try, beside those of the calls before.
-        let before = notes.retries.filter(|_| course.retries() > 0).map_or(0, |before| before + 1);
+        let before = notes.retries.filter(|_| remedies > 0).map_or(0, |before| before + 1);
         notes.retries = Some(before + answer.retries);
         notes.upstream_request_id = id;
     });

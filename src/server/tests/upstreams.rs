@@ -1,6 +1,7 @@
 //! What upstreams see and do, played by the test.
 
 use super::*;
+use crate::models::dialect::{Spoken, Wish};
 
 #[tokio::test]
 async fn a_client_that_goes_away_takes_the_upstream_call_with_it() {
@@ -98,6 +99,7 @@ async fn tools_for_a_model_that_refuses_them_never_reach_the_upstream() {
     let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let running = start_before(&upstream, |config| {
         config.upstream.quirks = Preset::OpenAi.quirks();
+        config.upstream.dialect = Wish::Only(Spoken::Chat);
         config.models = ModelMap::openai_defaults();
     })
     .await;

@@ -50,10 +50,17 @@ impl Described {
 
     /// The status that fits, for failures inside of an answer with status 200.
     pub(super) fn status(&self) -> Option<u16> {
-        const STATUS_WORDS: [(&str, u16); 10] = [
+        const STATUS_WORDS: [(&str, u16); 16] = [
             ("insufficient_quota", 402),
             ("rate_limit", 429),
             ("overloaded", 529),
+            ("slow_down", 529),
+            ("server_error", 500),
+            ("invalid_prompt", 400),
+            ("data_residency_mismatch", 400),
+            ("policy", 400),
+            // OpenAI has a dozen codes for what may be wrong with an image.
+            ("image", 400),
             ("context_length_exceeded", 400),
             ("exceed_context_size", 400),
             ("invalid_request", 400),

@@ -1,14 +1,19 @@
 //! Filtered prompts: an upstream that will not even read the request, as Azure's content filter does.
 
-use super::body::describe;
+use super::body::{Described, describe};
 use super::{Asked, UpstreamAnswer};
 use crate::protocol::anthropic::response::{Message, StopDetails, StopReason, Usage};
+use crate::translate::delta::Finish;
+use serde_json::value::RawValue;
 
 /// What upstreams call it: Azure, OpenAI, and OpenAI's usage policies.
-const WORDS: [&str; 4] = [
+const WORDS: [&str; 7] = [
     "content_filter",
     "responsibleaipolicyviolation",
     "content_policy_violation",
+    "bio_policy",
+    "cyber_policy",
+    "misalignment_policy_violation",
     "your prompt was flagged as potentially violating",
 ];
 
@@ -16,14 +21,29 @@ const WORDS: [&str; 4] = [
 /// a refusal by the model itself.
 pub fn filtered(answer: &UpstreamAnswer<'_>, message_id: String, asked: &Asked) -> Option<Message> {
     let described = describe(answer.body);
-    if answer.status != 400 || !WORDS.iter().any(|word| described.mentions(word)) {
+    if answer.status != 400 || !is_policy(&described) {
         return None;
     }
     let usage = Usage { input_tokens: asked.input_estimate, ..Usage::default() };
     let mut message = Message::empty(message_id, asked.requested_model.clone(), usage);
     message.stop_reason = Some(StopReason::Refusal);
-    message.stop_details = Some(StopDetails::refusal(described.message.as_deref().map(super::cut)));
+    message.stop_details = Some(StopDetails::refusal(explanation(&described)));
     Some(message)
+}
+
+/// The end of an answer that a policy of the upstream forbade under way, if this failure says that one did: the
+/// value of an `error` member.
+pub(in crate::translate) fn of_policy(error: &RawValue) -> Option<Finish> {
+    let described = describe(error.get().as_bytes());
+    is_policy(&described).then(|| Finish::Filter(explanation(&described)))
+}
+
+fn is_policy(described: &Described) -> bool {
+    WORDS.iter().any(|word| described.mentions(word))
+}
+
+fn explanation(described: &Described) -> Option<String> {
+    described.message.as_deref().map(super::cut)
 }
 
 #[cfg(test)]

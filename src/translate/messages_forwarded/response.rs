@@ -51,6 +51,12 @@ fn whole<'a>(body: &'a [u8], requested_model: &str, upstream: &str) -> Result<Wh
     Ok(Whole { body: splices.apply(body), usage, stop_reason: stop_reason(members.get("stop_reason")) })
 }
 
+/// The count in an answer to `count_tokens`, if it is one.
+pub fn count(body: &[u8]) -> Option<u64> {
+    let members = serde_json::from_slice::<Members<'_>>(body).ok()?;
+    members.get("input_tokens")?.get().parse().ok()
+}
+
 /// The members of a message.
 pub(super) fn message<'a>(body: &'a [u8], upstream: &str) -> Result<Members<'a>, Error> {
     let broken = |what: &str| Err(Error::new(ErrorKind::Api, format!("{upstream}: {what}")).with_status(502));
@@ -112,6 +118,14 @@ mod tests {
         assert_eq!(error("<html>").message, "up: the answer is no JSON object");
         let other = error(r#"{"choices":[]}"#);
         assert!(other.status == 502 && other.message.contains("/v1/messages"));
+    }
+
+    #[test]
+    fn a_count_is_a_number_in_its_place() {
+        assert_eq!(count(br#"{"input_tokens": 12,"new":[]}"#), Some(12));
+        for other in [r#"{"input_tokens":null}"#, r#"{"content":[]}"#, "[1]", "12"] {
+            assert_eq!(count(other.as_bytes()), None, "{other}");
+        }
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Stream {
         if let Some(mut blocks) = blocks {
             blocks.finish(|block| {
                 let whole = |event: sse::Event<'_>| serde_json::from_str::<IgnoredAny>(&event.data).is_ok();
-                if sse::parse(block).is_none_or(whole) {
+                if sse::parse(block).is_some_and(whole) {
                     // A line feed after a carriage return would end no line of its own.
                     let end: &[u8] = if block.ends_with(b"\n") { b"\n" } else { b"\n\n" };
                     self.block(block, end, out);

@@ -9,7 +9,7 @@ use crate::translate::quirks::{
     CacheControl, MaxTokensField, Prefill, Quirks, ReasoningEcho, ReasoningRequest,
 };
 use crate::translate::request::{
-    Choice, Form, Format, Function, Markers, Reasoning, ReasoningBack, Settings, Transcript,
+    Choice, FileUrls, Form, Format, Function, Markers, Reasoning, ReasoningBack, Settings, Transcript,
 };
 
 pub(crate) use pieces::pieces;
@@ -31,7 +31,9 @@ pub(crate) fn form(quirks: &Quirks) -> Form {
             CacheControl::Pass => Markers::OnTexts,
             CacheControl::Drop => Markers::Nowhere,
         },
-        file_urls: quirks.file_urls,
+        file_urls: if quirks.file_urls { FileUrls::Taken } else { FileUrls::Refused },
+        top_k: quirks.top_k,
+        strict_tools: quirks.strict_tools,
         most_stop_sequences: MAX_STOP_SEQUENCES,
         reports_stop: quirks.reports_stop,
         least_max_tokens: 1,

@@ -1,6 +1,6 @@
 //! What of a request an upstream may take offence at.
 
-use crate::protocol::openai::chat::request::Request;
+use crate::protocol::openai::{chat, responses};
 use crate::translate::quirks::MaxTokensField;
 use crate::translate::{Body, Dialect};
 
@@ -35,12 +35,13 @@ impl From<&Body> for Sent {
     fn from(body: &Body) -> Self {
         match body {
             Body::Chat(request) => Self::from(request),
+            Body::Responses(request) => Self::from(request),
         }
     }
 }
 
-impl From<&Request> for Sent {
-    fn from(request: &Request) -> Self {
+impl From<&chat::request::Request> for Sent {
+    fn from(request: &chat::request::Request) -> Self {
         let field = match (request.max_tokens, request.max_completion_tokens) {
             (Some(_), _) => Some(MaxTokensField::MaxTokens),
             (None, Some(_)) => Some(MaxTokensField::MaxCompletionTokens),
@@ -59,6 +60,25 @@ impl From<&Request> for Sent {
             stream_options: request.stream_options.is_some(),
             parallel_tool_calls: request.parallel_tool_calls.is_some(),
             summary: false,
+        }
+    }
+}
+
+impl From<&responses::request::Request> for Sent {
+    fn from(request: &responses::request::Request) -> Self {
+        let reasoning = request.reasoning.as_ref();
+        Self {
+            dialect: Dialect::Responses,
+            max_tokens: request.max_output_tokens,
+            max_tokens_field: None,
+            sampling: request.temperature.is_some() || request.top_p.is_some(),
+            top_k: false,
+            stop: false,
+            tools: !request.tools.is_empty(),
+            effort: reasoning.and_then(|it| it.effort).map(str::to_owned),
+            stream_options: false,
+            parallel_tool_calls: request.parallel_tool_calls.is_some(),
+            summary: reasoning.is_some_and(|it| it.summary.is_some()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::browser;
 use super::part::{FileData, Marker, Part, PartKind};
-use super::{Translation, report_unknown};
+use super::{FileUrls, Translation, report_unknown};
 use crate::protocol::anthropic::block::{Block, BlockKind, Content, Source};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::ToolChange;
@@ -210,7 +210,13 @@ impl Translation<'_> {
             Source::Base64 { media_type, data } if media_type == "application/pdf" && quirks.files => {
                 FileData::Inline(format!("data:application/pdf;base64,{data}"))
             }
-            Source::Url(url) if is_http(&url) && quirks.files && self.form.file_urls => FileData::Url(url),
+            Source::Url(url) if is_http(&url) && quirks.files && self.form.file_urls != FileUrls::Refused => {
+                if title.is_some() && self.form.file_urls == FileUrls::Nameless {
+                    let reason = "a file that is named by URL has no other name";
+                    self.report.add(format!("{}/title", place.0), Kind::Dropped, reason);
+                }
+                FileData::Url(url)
+            }
             Source::Base64 { media_type, .. } if media_type != "application/pdf" => {
                 return Err(place.refuse(format_args!("documents of type `{media_type}` are not supported")));
             }

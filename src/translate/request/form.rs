@@ -15,8 +15,12 @@ pub(crate) struct Form {
     pub(crate) merge_users: bool,
     /// Where cache markers are taken.
     pub(crate) markers: Markers,
-    /// Files may be named by URL.
-    pub(crate) file_urls: bool,
+    /// Whether files may be named by URL.
+    pub(crate) file_urls: FileUrls,
+    /// `top_k` is taken.
+    pub(crate) top_k: bool,
+    /// A function may demand that inputs match its schema exactly.
+    pub(crate) strict_tools: bool,
     /// The most stop sequences that are taken; may be none.
     pub(crate) most_stop_sequences: usize,
     /// An upstream that ends at a stop sequence says at which.
@@ -33,6 +37,17 @@ pub(crate) struct Form {
     pub(crate) prefill: Prefill,
 }
 
+/// Whether files may be named by URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileUrls {
+    /// They may not.
+    Refused,
+    /// They may.
+    Taken,
+    /// They may, and then have no other name.
+    Nameless,
+}
+
 /// What an upstream takes back of its reasoning in earlier turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReasoningBack {
@@ -42,4 +57,13 @@ pub(crate) enum ReasoningBack {
     Text,
     /// Its text, and what came with it.
     State,
+    /// What came with it and nothing else, and only before something that followed from it.
+    StateInPlace,
+}
+
+impl ReasoningBack {
+    /// Whether its text is wanted, so that it must be kept where the client is not shown it.
+    pub(crate) const fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::State)
+    }
 }

@@ -53,8 +53,10 @@ pub(crate) struct Reasoning {
     pub(crate) effort: Option<&'static str>,
     /// Within how many tokens, where the upstream takes that.
     pub(crate) budget_tokens: Option<u64>,
-    /// Thinking is not to be shown (`display: "omitted"`).
-    pub(crate) is_omitted: bool,
+    /// A summary of it is to be shown.
+    pub(crate) wants_summary: bool,
+    /// The model is known not to reason.
+    pub(crate) is_impossible: bool,
 }
 
 impl Translation<'_> {
@@ -62,11 +64,11 @@ impl Translation<'_> {
         let wish = self.wish(request)?;
         let quirks = &self.options.quirks;
         // OpenAI's older models answer 400 to `reasoning_effort`; their documentation knows no exception.
-        if quirks.no_sampling_on_reasoning_models && !is_reasoning_model(&self.options.model) {
+        if quirks.no_sampling_on_reasoning_models && !is_reasoning_model(self.options.family()) {
             if !matches!(wish, Wish::Unsaid | Wish::Off) {
                 self.report.add(wish.pointer(), Kind::Dropped, "the model does not reason");
             }
-            return Ok(Reasoning::default());
+            return Ok(Reasoning { is_impossible: true, ..Reasoning::default() });
         }
         let (effort, budget_tokens) = match (self.form.reasoning_request, &wish) {
             (ReasoningRequest::ReasoningObject, Wish::Budget(tokens)) => (None, Some(*tokens)),
@@ -81,7 +83,10 @@ impl Translation<'_> {
             Wish::On | Wish::Effort(_) | Wish::Budget(_) => Some(true),
         };
         let display = request.thinking.as_ref().and_then(|thinking| thinking.display.as_deref());
-        Ok(Reasoning { switch, effort, budget_tokens, is_omitted: display == Some("omitted") })
+        // Where nothing was said, only a model that is known to reason is asked.
+        let reasons = switch.unwrap_or(quirks.no_sampling_on_reasoning_models);
+        let wants_summary = reasons && display != Some("omitted") && !self.options.no_summary;
+        Ok(Reasoning { switch, effort, budget_tokens, wants_summary, is_impossible: false })
     }
 
     /// The last effort said wins over a budget; thinking that is switched off wins over any effort.
@@ -184,11 +189,12 @@ fn effort_of_budget(tokens: u64) -> &'static str {
 
 /// The effort the upstream knows that is nearest to the wanted one, the weaker of two.
 fn nearest_effort(wanted: &str, options: &Options) -> Option<&'static str> {
-    let Options { quirks, model, .. } = options;
+    let quirks = &options.quirks;
     let rank = |effort: &str| RANKS.iter().position(|known| *known == effort);
     let wanted = rank(wanted)?;
     // `none` switches reasoning off, so it is near to nothing but itself.
-    let none_fits = wanted == 0 && !(quirks.no_sampling_on_reasoning_models && lacks_effort_none(model));
+    let none_fits =
+        wanted == 0 && !(quirks.no_sampling_on_reasoning_models && lacks_effort_none(options.family()));
     // What was learnt of the model is narrower than what is known of the upstream, if they meet at all.
     let learnt = options.efforts.as_deref().unwrap_or(quirks.efforts);
     let meet = learnt.iter().any(|effort| quirks.efforts.contains(effort));

@@ -5,6 +5,7 @@ use super::tools::{Choice, Function};
 use super::{Translation, report_unknown};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::{OutputFormat, Request};
+use crate::translate::StopSequences;
 use crate::translate::digest::hex;
 use crate::translate::json_schema;
 use crate::translate::quirks::is_reasoning_model;
@@ -95,7 +96,7 @@ impl Translation<'_> {
 
     fn sampling(&mut self, request: &Request, settings: &mut Settings) {
         let quirks = &self.options.quirks;
-        let reasons = quirks.no_sampling_on_reasoning_models && is_reasoning_model(&self.options.model);
+        let reasons = quirks.no_sampling_on_reasoning_models && is_reasoning_model(self.options.family());
         let fixed = reasons || self.options.no_sampling;
         let mut take = |name: &str, value: Option<f64>| {
             if fixed && value.is_some() {
@@ -106,8 +107,8 @@ impl Translation<'_> {
         };
         settings.temperature = take("temperature", request.temperature);
         settings.top_p = take("top_p", request.top_p);
-        settings.top_k = request.top_k.filter(|_| quirks.top_k);
-        if request.top_k.is_some() && !quirks.top_k {
+        settings.top_k = request.top_k.filter(|_| self.form.top_k);
+        if request.top_k.is_some() && !self.form.top_k {
             self.report.add("/top_k", Kind::Dropped, "the upstream does not know it");
         }
         settings.stop = self.stop_sequences(request.stop_sequences.as_deref().unwrap_or_default(), reasons);
@@ -120,10 +121,11 @@ impl Translation<'_> {
             let pointer = || format!("/stop_sequences/{index}");
             if sequence.trim().is_empty() {
                 self.report.add(pointer(), Kind::Ignored, "blank");
-            } else if self.scans_for_stop() {
-                // Nothing is sent: the upstream would stop without saying at which.
+            } else if self.options.stop_sequences == StopSequences::Answer && self.scans_for_stop() {
+                // Nothing is sent: the upstream would stop without saying at which, if it takes any at all.
             } else if most == 0 {
-                self.report.add(pointer(), Kind::Dropped, "the upstream takes none");
+                let reason = "the upstream takes none; they are searched for in the answer";
+                self.report.add(pointer(), Kind::Dropped, reason);
             } else if refused {
                 self.report.add(pointer(), Kind::Dropped, "the model refuses `stop`");
             } else if stop.len() == most {

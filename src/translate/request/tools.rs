@@ -198,7 +198,7 @@ impl Translation<'_> {
     }
 
     fn strict(&mut self, pointer: &str, schema: &RawValue) -> bool {
-        let reason = if !self.options.quirks.strict_tools {
+        let reason = if !self.form.strict_tools {
             "the upstream does not know it"
         } else if !json_schema::fits_strict(schema) {
             "the schema is outside of the strict subset"

@@ -29,7 +29,7 @@ struct Ending<'a> {
 fn stop_reason(ending: Ending<'_>) -> Result<StopReason, Error> {
     Ok(match ending.finish {
         Some(Finish::Failed(error)) => return Err(error.clone()),
-        Some(Finish::Filter) => StopReason::Refusal,
+        Some(Finish::Filter(_)) => StopReason::Refusal,
         _ if ending.refused => StopReason::Refusal,
         Some(Finish::Limit) => StopReason::MaxTokens,
         // What was produced decides, not what the upstream calls it: a call wants its result.
@@ -86,12 +86,15 @@ impl Stream {
 
     fn end(&mut self, reason: StopReason, events: &mut Vec<Event>) {
         self.ended = true;
-        let refusal = self.refusal.take();
+        let refusal = self.refusal.take().or_else(|| match &self.finish {
+            Some(Finish::Filter(explanation)) => explanation.clone(),
+            _ => None,
+        });
         events.push(Event::MessageDelta {
             stop_sequence: self.stop_sequence.take().filter(|_| reason == StopReason::StopSequence),
             stop_details: (reason == StopReason::Refusal).then(|| StopDetails::refusal(refusal)),
             stop_reason: Some(reason.clone()),
-            usage: Usage { service_tier: None, ..self.usage.clone() },
+            usage: Usage { service_tier: None, cache_creation: None, ..self.usage.clone() },
         });
         events.push(Event::MessageStop);
         self.stop_reason = Some(reason);
@@ -122,7 +125,7 @@ mod tests {
     #[test]
     fn limits_filters_and_failures_outweigh_it() {
         assert_eq!(reason(Some(&Finish::Limit), true), StopReason::MaxTokens);
-        assert_eq!(reason(Some(&Finish::Filter), true), StopReason::Refusal);
+        assert_eq!(reason(Some(&Finish::Filter(None)), true), StopReason::Refusal);
         let refused = Ending { finish: Some(&Finish::Normal), refused: true, ..Ending::default() };
         assert_eq!(stop_reason(refused).unwrap(), StopReason::Refusal);
         let failed = Finish::Failed(Error::new(ErrorKind::Overloaded, "m"));

@@ -48,7 +48,7 @@ impl Stream {
         let whole = match carried {
             Carried::Nothing => whole,
             Carried::Call(id, extra) => whole.with_call(id.to_owned(), extra.to_owned()),
-            Carried::State(state) => whole.with_state(state.to_owned()),
+            Carried::State(state) => whole.with_state(dialect.state_kind(), state.to_owned()),
         };
         let signature = whole.encode().or_else(|| {
             let reason = "the reasoning is too long to come back in a later turn";

@@ -1,29 +1,25 @@
 //! The steps that cost tokens: one tiny answer, whole and as a stream.
 
-use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::time;
 
-use super::{Failure, Outcome, Step, Trial};
+use super::{
+    Failure, Outcome, Step, Trial,
+    question::{self, Seen},
+};
 use crate::{
-    protocol::openai::chat::{
-        chunk::Chunk,
-        request::{Content, Message, Request, StreamOptions},
-    },
+    models::dialect::Spoken,
     secret, sse,
-    translate::quirks::MaxTokensField,
-    upstream::{Accept, Answer, Call, Endpoint, Upstream},
+    upstream::{Accept, Answer, Call, Upstream},
 };
 
-/// Enough for a word and for the least that some servers accept.
-const MAX_TOKENS: u64 = 16;
 /// Of an error's body.
 const MAX_ERROR_BYTES: usize = 2 << 10;
 
 /// A whole answer.
-pub(super) async fn whole(upstream: &Upstream, model: &str) -> Step {
+pub(super) async fn whole(upstream: &Upstream, model: &str, spoken: Spoken) -> Step {
     let trial = Trial::start("completion", model.to_owned());
-    let answer = match ask(upstream, model, false).await {
+    let answer = match ask(upstream, model, spoken, false).await {
         Ok(answer) => answer,
         Err(error) => return trial.error(&error),
     };
@@ -33,29 +29,30 @@ pub(super) async fn whole(upstream: &Upstream, model: &str) -> Step {
     let limits = &upstream.0.limits;
     match answer.body.collect(limits.max_response_size, limits.first_byte_timeout).await {
         Err(error) => trial.error(&error),
-        Ok(body) => match serde_json::from_slice::<Chunk>(&body) {
-            Ok(completion) if !completion.choices.is_empty() => trial.ok(None),
-            _ => trial.failed(Failure::Other, "the answer is no chat completion".to_owned(), Some(WRONG_URL)),
-        },
+        Ok(body) if question::is_answer(spoken, &body) => trial.ok(None),
+        Ok(_) => {
+            let cause = format!("the answer is no {}", question::answer(spoken));
+            trial.failed(Failure::Other, cause, Some(question::wrong_url(spoken)))
+        }
     }
 }
 
-const WRONG_URL: &str = "check the base URL: it must be the part before /chat/completions";
-
 /// A stream with usage.
-pub(super) async fn stream(upstream: &Upstream, model: &str) -> Step {
+pub(super) async fn stream(upstream: &Upstream, model: &str, spoken: Spoken) -> Step {
     let trial = Trial::start("stream", model.to_owned());
-    let answer = match ask(upstream, model, true).await {
+    let answer = match ask(upstream, model, spoken, true).await {
         Ok(answer) => answer,
         Err(error) => return trial.error(&error),
     };
     if answer.status != 200 {
         return refused(upstream, trial, answer).await;
     }
-    match follow(upstream, answer).await {
-        Err(cause) => trial.failed(Failure::Other, cause, Some(WRONG_URL)),
-        Ok(seen) if !seen.choices => {
-            trial.failed(Failure::Other, "the stream holds no chunk of an answer".to_owned(), Some(WRONG_URL))
+    let wrong_url = question::wrong_url(spoken);
+    match follow(upstream, answer, spoken).await {
+        Err(cause) => trial.failed(Failure::Other, cause, Some(wrong_url)),
+        Ok(seen) if !seen.answer => {
+            let cause = format!("the stream holds nothing of a {}", question::answer(spoken));
+            trial.failed(Failure::Other, cause, Some(wrong_url))
         }
         Ok(seen) if !seen.usage => {
             let cause = "the stream tells no usage, so token counts will be estimates".to_owned();
@@ -65,54 +62,31 @@ pub(super) async fn stream(upstream: &Upstream, model: &str) -> Step {
     }
 }
 
-/// What a stream held.
-#[derive(Default)]
-struct Seen {
-    choices: bool,
-    usage: bool,
-}
-
-async fn follow(upstream: &Upstream, answer: Answer) -> Result<Seen, String> {
+async fn follow(upstream: &Upstream, answer: Answer, spoken: Spoken) -> Result<Seen, String> {
     let limits = &upstream.0.limits;
     let mut events = std::pin::pin!(sse::events(answer.body, limits.max_event_size));
     let mut seen = Seen::default();
-    loop {
+    while !seen.over {
         let event = match time::timeout(limits.stream_idle_timeout, events.next()).await {
             Err(_) => return Err("the stream fell silent".to_owned()),
-            Ok(None) => return Ok(seen),
+            Ok(None) => break,
             Ok(Some(Err(error))) => return Err(error.to_string()),
             Ok(Some(Ok(event))) => event,
         };
-        if event.data.trim() == "[DONE]" {
-            return Ok(seen);
-        }
-        let Ok(mut chunk) = serde_json::from_str::<Chunk>(&event.data) else { continue };
-        if chunk.is_error() {
-            return Err("the stream holds an error".to_owned());
-        }
-        seen.choices |= !chunk.choices.is_empty();
-        seen.usage |= chunk.take_usage().is_some();
+        seen.take(spoken, &event.data)?;
     }
+    Ok(seen)
 }
 
-async fn ask(upstream: &Upstream, model: &str, stream: bool) -> Result<Answer, crate::upstream::Error> {
-    let quirks = &upstream.settings().quirks;
-    let (max_tokens, max_completion_tokens) = match quirks.max_tokens_field {
-        MaxTokensField::MaxTokens => (Some(MAX_TOKENS), None),
-        MaxTokensField::MaxCompletionTokens => (None, Some(MAX_TOKENS)),
-    };
-    let request = Request {
-        model: model.to_owned(),
-        messages: vec![Message::User { content: Content::Text("Say ok.".to_owned()) }],
-        max_tokens,
-        max_completion_tokens,
-        stream: stream.then_some(true),
-        stream_options: (stream && quirks.stream_usage).then_some(StreamOptions { include_usage: true }),
-        ..Request::default()
-    };
-    let body = Bytes::from(serde_json::to_vec(&request).unwrap_or_default());
+async fn ask(
+    upstream: &Upstream,
+    model: &str,
+    spoken: Spoken,
+    stream: bool,
+) -> Result<Answer, crate::upstream::Error> {
+    let body = question::body(spoken, model, stream, &upstream.settings().quirks);
     let accept = if stream { Accept::Events } else { Accept::Json };
-    upstream.post(&Call::new(Endpoint::ChatCompletions, model, body, accept)).await
+    upstream.post(&Call::new(question::endpoint(spoken), model, body, accept)).await
 }
 
 /// What to do about a status.

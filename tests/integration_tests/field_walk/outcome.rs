@@ -1,14 +1,13 @@
 //! What becomes of one field, as the translation tells.
 
 use aiapiproxy::protocol::anthropic::request::Request;
-use aiapiproxy::translate::Options;
-use aiapiproxy::translate::messages_via_chat::request;
 use aiapiproxy::translate::quirks::Preset;
 use aiapiproxy::translate::report::{Kind, Loss};
+use aiapiproxy::translate::{Dialect, Options, request};
 use serde_json::{Value, json};
 
 /// A field and a request that has it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Field {
     /// Where it stands, with the kinds of objects on the way in brackets, and a literal's value behind `=`.
     pub(super) path: String,
@@ -17,6 +16,7 @@ pub(super) struct Field {
     pointer: String,
     /// Where its member stands: the pointer, without places in a list at its end.
     member: String,
+    dialect: Dialect,
 }
 
 /// What became of it.
@@ -42,24 +42,30 @@ impl Field {
         let member: Value = serde_json::from_str(member).unwrap();
         let (body, message) = whole_request(member);
         let (pointer, member) = pointers(path, &body, message);
-        Self { path: path.to_owned(), body, pointer, member }
+        Self { path: path.to_owned(), body, pointer, member, dialect: Dialect::Chat }
+    }
+
+    /// The same before an upstream that speaks this dialect.
+    pub(super) fn over(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
     }
 
     /// What such an upstream sees of a request with the field.
     pub(super) fn seen(&self, preset: Preset) -> String {
-        translate(&self.body, preset).unwrap_or_else(|error| panic!("{}: {error}", self.path)).0
+        self.translate(&self.body, preset).unwrap_or_else(|error| panic!("{}: {error}", self.path)).0
     }
 
     /// The places of which something is reported before such an upstream.
     pub(super) fn reported(&self, preset: Preset) -> Vec<String> {
         let (_, report) =
-            translate(&self.body, preset).unwrap_or_else(|error| panic!("{}: {error}", self.path));
+            self.translate(&self.body, preset).unwrap_or_else(|error| panic!("{}: {error}", self.path));
         report.into_iter().map(|loss| loss.pointer).collect()
     }
 
     /// What becomes of the field before such an upstream.
     pub(super) fn outcome(&self, preset: Preset) -> Outcome {
-        let (seen, report) = match translate(&self.body, preset) {
+        let (seen, report) = match self.translate(&self.body, preset) {
             Ok(translated) => translated,
             Err(error) if self.is_named_in(&error) => return Outcome::Refused,
             Err(_) => return Outcome::Misnamed,
@@ -97,7 +103,7 @@ impl Field {
         let (parent, name) = self.member.rsplit_once('/').expect("a member");
         let parent = without.pointer_mut(parent).and_then(Value::as_object_mut).expect("an object");
         let value = parent.remove(name);
-        if let Ok((other, _)) = translate(&without, preset) {
+        if let Ok((other, _)) = self.translate(&without, preset) {
             return other != seen;
         }
         let mut another = self.body.clone();
@@ -107,7 +113,16 @@ impl Field {
             _ => json!(false),
         };
         // What can neither be missing nor be otherwise is heeded.
-        translate(&another, preset).map_or(true, |(other, _)| other != seen)
+        self.translate(&another, preset).map_or(true, |(other, _)| other != seen)
+    }
+
+    fn translate(&self, body: &Value, preset: Preset) -> Result<(String, Vec<Loss>), String> {
+        let parsed = Request::parse(body.to_string().as_bytes()).map_err(|error| error.message)?;
+        // A model that reasons, and takes tools on chat completions.
+        let options = Options { dialect: self.dialect, ..Options::new(preset.quirks(), "up", "gpt-5") };
+        let translated = request(parsed, &options).map_err(|error| error.message)?;
+        let seen = serde_json::to_string(&translated.body).unwrap();
+        Ok((seen, translated.report.entries().to_vec()))
     }
 
     /// Whether the error names the field or something around it; of a message, at least its place.
@@ -119,15 +134,6 @@ impl Field {
 }
 
 /// What the upstream sees and what is reported, or why the request is refused.
-fn translate(body: &Value, preset: Preset) -> Result<(String, Vec<Loss>), String> {
-    let parsed = Request::parse(body.to_string().as_bytes()).map_err(|error| error.message)?;
-    // A model that reasons, and takes tools on chat completions.
-    let options = Options::new(preset.quirks(), "up", "gpt-5");
-    let translated = request(parsed, &options).map_err(|error| error.message)?;
-    let seen = serde_json::to_string(&translated.body).unwrap();
-    Ok((seen, translated.report.entries().to_vec()))
-}
-
 /// The member among those that every request needs; and the place of the message that the field is in.
 fn whole_request(member: Value) -> (Value, usize) {
     let mut body = json!({"model": "m", "max_tokens": 9, "messages": [user(json!("hi"))]});

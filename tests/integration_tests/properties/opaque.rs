@@ -1,13 +1,13 @@
 //! Opaque JSON keeps its bytes: key order, number text, spacing, escapes.
 
-use super::{PLAIN, body_of, config, context, cut, object_text, options, places, run, stream};
+use super::{DIALECTS, PLAIN, body_of, config, context, cut, object_text, options, places, run, stream};
 use aiapiproxy::protocol::anthropic::request::Request;
 use aiapiproxy::protocol::anthropic::response::ContentBlock;
 use aiapiproxy::protocol::anthropic::stream::{BlockDelta, Event};
-use aiapiproxy::translate::messages_via_chat::request;
 use aiapiproxy::translate::quirks::Preset;
 use aiapiproxy::translate::response::response;
 use aiapiproxy::translate::stream::End;
+use aiapiproxy::translate::{Options, request};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -31,11 +31,17 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn inputs_and_schemas_of_requests(input in object_text(), properties in object_text(), preset in preset()) {
+    fn inputs_and_schemas_of_requests(
+        input in object_text(),
+        properties in object_text(),
+        preset in preset(),
+        dialect in prop::sample::select(&DIALECTS[..]),
+    ) {
         let schema = format!(r#"{{ "zeta":1.10,"type":"object" , "properties":{properties},"required":[]}}"#);
         let parsed = Request::parse(body(&input, &schema).as_bytes()).unwrap();
-        let chat = request(parsed, &options(preset)).unwrap().body;
-        let text = serde_json::to_string(&chat).unwrap();
+        let options = Options { dialect, ..options(preset) };
+        let body = request(parsed, &options).unwrap().body;
+        let text = serde_json::to_string(&body).unwrap();
         let arguments = format!("\"arguments\":{}", serde_json::to_string(&input).unwrap());
         prop_assert!(text.contains(&arguments), "{input} in {text}");
         prop_assert_eq!(text.matches(&schema).count(), 2, "{} in {}", schema, text);

@@ -1,10 +1,10 @@
 //! The messages of an older turn are, as bytes, the beginning of the next turn's: caches of upstreams match
 //! prefixes, and one changed byte costs the whole conversation.
 
-use super::{config, object_text, options};
+use super::{DIALECTS, config, object_text, options};
 use aiapiproxy::protocol::anthropic::request::Request;
 use aiapiproxy::translate::quirks::Preset;
-use aiapiproxy::translate::{Body, request};
+use aiapiproxy::translate::{Body, Dialect, Options, request};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -99,11 +99,12 @@ fn messages(turns: &[Turn]) -> Vec<String> {
 }
 
 /// The upstream's messages, serialised, without the closing bracket.
-fn upstream_messages(turns: &[Turn], preset: Preset) -> String {
+fn upstream_messages(turns: &[Turn], preset: Preset, dialect: Dialect) -> String {
     let messages = messages(turns).join(",");
     let body = format!(r#"{{"model":"m","max_tokens":1,"system":"Lead.","messages":[{messages}]}}"#);
     let parsed = Request::parse(body.as_bytes()).unwrap();
-    let translated = request(parsed, &options(preset)).unwrap_or_else(|error| panic!("{error}: {body}"));
+    let options = Options { dialect, ..options(preset) };
+    let translated = request(parsed, &options).unwrap_or_else(|error| panic!("{error}: {body}"));
     let text = conversation(&translated.body);
     text.strip_suffix(']').unwrap().to_owned()
 }
@@ -111,6 +112,7 @@ fn upstream_messages(turns: &[Turn], preset: Preset) -> String {
 fn conversation(body: &Body) -> String {
     match body {
         Body::Chat(chat) => serde_json::to_string(&chat.messages).unwrap(),
+        Body::Responses(responses) => serde_json::to_string(&responses.input).unwrap(),
     }
 }
 
@@ -122,9 +124,11 @@ proptest! {
         turns in prop::collection::vec(turn(), 1..6),
         // One of each way to place system texts, to name calls, and to merge.
         preset in prop::sample::select(&[Preset::Generic, Preset::Groq, Preset::OpenAi, Preset::Vllm, Preset::Mistral][..]),
+        dialect in prop::sample::select(&DIALECTS[..]),
     ) {
+        let seen = |count: usize| upstream_messages(&turns[..count], preset, dialect);
         for count in 1..turns.len() {
-            let (older, newer) = (upstream_messages(&turns[..count], preset), upstream_messages(&turns[..=count], preset));
+            let (older, newer) = (seen(count), seen(count + 1));
             prop_assert!(newer.starts_with(&older), "{}\n{}", older, newer);
         }
     }

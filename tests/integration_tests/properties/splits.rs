@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 
 /// An answer in canonical order: reasoning, text, calls.
 #[derive(Debug, Clone)]
-struct Answer {
-    reasoning: String,
-    text: String,
+pub(super) struct Answer {
+    pub(super) reasoning: String,
+    pub(super) text: String,
     /// Id, name and arguments.
-    calls: Vec<(Option<String>, String, String)>,
-    finish: &'static str,
-    usage: Option<(u64, u64)>,
+    pub(super) calls: Vec<(Option<String>, String, String)>,
+    pub(super) finish: &'static str,
+    pub(super) usage: Option<(u64, u64)>,
 }
 
-fn answer() -> impl Strategy<Value = Answer> {
+pub(super) fn answer() -> impl Strategy<Value = Answer> {
     let text = || {
         let words = &[
             "Hello", " ", "é", "😀", "\n", "<", "</think>", "<think>", "data: ", "\\", "\"", "ST", "OP",
@@ -77,7 +77,7 @@ impl Answer {
     }
 
     /// The chunks of a stream whose texts are cut at these places.
-    fn chunks(&self, places: &[Index]) -> Vec<Value> {
+    pub(super) fn chunks(&self, places: &[Index]) -> Vec<Value> {
         let mut deltas = vec![json!({"role": "assistant", "content": ""})];
         deltas
             .extend(cut(&self.reasoning, places).into_iter().map(|text| json!({"reasoning_content": text})));

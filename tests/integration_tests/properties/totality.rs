@@ -1,12 +1,12 @@
 //! P4: no input makes the translation panic, run away or grow without bound.
 
-use super::{PLAIN, config, context, options, run, stream};
+use super::{DIALECTS, PLAIN, config, context_of, options, run, stream_of};
 use aiapiproxy::protocol::anthropic::request::Request;
 use aiapiproxy::sse::Decoder;
 use aiapiproxy::translate::quirks::Preset;
 use aiapiproxy::translate::response::response;
 use aiapiproxy::translate::stream::End;
-use aiapiproxy::translate::{Asked, UpstreamAnswer, error, request};
+use aiapiproxy::translate::{Asked, Options, UpstreamAnswer, error, request};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::fs;
@@ -17,9 +17,16 @@ use std::sync::LazyLock;
 static INPUTS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let mut inputs = Vec::new();
-    for folder in
-        ["messages_via_chat/requests", "messages_via_chat/responses", "messages_via_chat/streams", "errors"]
-    {
+    for folder in [
+        "messages_via_chat/requests",
+        "messages_via_chat/responses",
+        "messages_via_chat/streams",
+        "messages_via_responses/requests",
+        "messages_via_responses/responses",
+        "messages_via_responses/streams",
+        "messages_via_responses/errors",
+        "errors",
+    ] {
         for entry in fs::read_dir(root.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if !path.to_string_lossy().contains(".expected.") {
@@ -72,23 +79,27 @@ fn read_everywhere(bytes: &[u8], preset: Preset) {
 }
 
 fn read_request(bytes: &[u8], preset: Preset) {
-    if let Ok(parsed) = Request::parse(bytes)
-        && let Ok(translated) = request(parsed, &options(preset))
-    {
-        let text = serde_json::to_string(&translated.body).unwrap();
-        // What is written is always JSON.
-        serde_json::from_str::<serde_json::Value>(&text).unwrap();
-        assert!(translated.report.header().is_none_or(|header| header.len() <= 1_024));
+    for dialect in DIALECTS {
+        let options = Options { dialect, ..options(preset) };
+        if let Ok(parsed) = Request::parse(bytes)
+            && let Ok(translated) = request(parsed, &options)
+        {
+            let text = serde_json::to_string(&translated.body).unwrap();
+            // What is written is always JSON.
+            serde_json::from_str::<serde_json::Value>(&text).unwrap();
+            assert!(translated.report.header().is_none_or(|header| header.len() <= 1_024));
+        }
     }
 }
 
 fn read_answer(bytes: &[u8]) {
-    for wishes in [PLAIN, super::Wishes { think_tags: true, one_tool_call: true, ..PLAIN }] {
-        let answer = response(bytes, "msg_1".to_owned(), context(wishes));
+    let odd = super::Wishes { think_tags: true, one_tool_call: true, citations: true, ..PLAIN };
+    for (dialect, wishes) in DIALECTS.into_iter().flat_map(|dialect| [(dialect, PLAIN), (dialect, odd)]) {
+        let answer = response(bytes, "msg_1".to_owned(), context_of(dialect, wishes));
         if let Ok((message, _)) = answer {
             serde_json::to_string(&message).unwrap();
         }
-        run(&mut stream(wishes), [bytes], End::Eof);
+        run(&mut stream_of(dialect, wishes), [bytes], End::Eof);
     }
 }
 
@@ -201,6 +212,17 @@ fn much(count: usize) -> Vec<(&'static str, String)> {
         format!("data: {{\"choices\":[{{\"delta\":{{\"tool_calls\":[{call}]}}}}]}}\n\n")
     };
     let chunks = (0..count).map(chunk).collect::<Vec<_>>().concat();
+    let item = |n| {
+        format!(r#"{{"type":"function_call","id":"i{n}","call_id":"c{n}","name":"f","arguments":"{{}}"}}"#)
+    };
+    let events = |event: &dyn Fn(usize) -> String| {
+        (0..count).map(|n| format!("data: {}\n\n", event(n))).collect::<Vec<_>>().concat()
+    };
+    let begun =
+        |n| format!(r#"{{"type":"response.output_item.added","output_index":{n},"item":{}}}"#, item(n));
+    let delta = |kind: &str, more: &str| {
+        format!(r#"{{"type":"response.{kind}.delta","output_index":0,"delta":"a"{more}}}"#)
+    };
     let tags = "<think>a</think>".repeat(count) + &"</think>".repeat(count);
     vec![
         ("calls and results", request(&turn(&uses, &results), "")),
@@ -231,6 +253,18 @@ fn much(count: usize) -> Vec<(&'static str, String)> {
         ),
         ("a whole answer's calls", format!(r#"{{"choices":[{{"message":{{"tool_calls":[{calls}]}}}}]}}"#)),
         ("a stream's calls", chunks),
+        ("a response's items", format!(r#"{{"status":"completed","output":[{}]}}"#, list(&item))),
+        ("items that begin", events(&begun)),
+        ("items of unknown types", events(&|n| begun(n).replace("function_call", &format!("x{n}")))),
+        ("parts of a text", events(&|n| delta("output_text", &format!(r#","content_index":{n}"#)))),
+        (
+            "parts of a summary",
+            events(&|n| delta("reasoning_summary_text", &format!(r#","summary_index":{n}"#))),
+        ),
+        (
+            "items that end in reverse",
+            events(&begun) + &events(&|n| begun(count - 1 - n).replace("added", "done")),
+        ),
         ("tags", format!(r#"{{"choices":[{{"message":{{"content":"{tags}"}}}}]}}"#)),
         ("data lines", "data:\n".repeat(count * 4)),
         (

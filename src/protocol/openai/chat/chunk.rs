@@ -3,7 +3,7 @@
 //! One type serves both, because servers mix them: completions with `delta`, chunks with `message`. A member
 //! of an unexpected type counts as absent; unknown members are ignored (protocol.md §3.1 lists them).
 
-use crate::protocol::openai::lenient;
+use crate::protocol::openai::{UrlCitation, lenient};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -234,24 +234,6 @@ pub struct Annotation {
     /// A page of the web.
     #[serde(deserialize_with = "lenient::object")]
     pub url_citation: Option<UrlCitation>,
-}
-
-/// A page of the web, and the part of the text that rests on it.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct UrlCitation {
-    /// The address.
-    #[serde(deserialize_with = "lenient::text")]
-    pub url: Option<String>,
-    /// The title.
-    #[serde(deserialize_with = "lenient::text")]
-    pub title: Option<String>,
-    /// Where that part begins, in characters.
-    #[serde(deserialize_with = "lenient::count")]
-    pub start_index: Option<u64>,
-    /// Where it ends.
-    #[serde(deserialize_with = "lenient::count")]
-    pub end_index: Option<u64>,
 }
 
 /// An object of which nothing but its being there matters.

@@ -4,7 +4,7 @@ use super::*;
 use crate::translate::messages_forwarded;
 
 fn forwarded() -> (Upstream, impl Future<Output = Result<EventBody<Fake>, ApiError>>) {
-    pair_with(Teller::Forwarded(Box::new(messages_forwarded::Stream::new("claude", "up", 1 << 20))))
+    pair_with(Teller::forwarded(messages_forwarded::Stream::new("claude", "up", 1 << 20)))
 }
 
 const START: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"claude\",\"usage\":{\"input_tokens\":3}}}\n\n";

@@ -49,10 +49,12 @@ pub(super) async fn translate_back(
         Answered::Message(answer) => answer,
         Answered::Refusal(refusal) => return refused(shared, log, &mask, &prepared, &refusal),
     };
-    if prepared.stream {
-        return Ok(event_stream(stream_events(shared, log, mask, prepared, answer, slot).await?));
-    }
     let limits = &shared.config.limits;
+    if prepared.stream {
+        let stream = Stream::new(secret::message_id(), prepared.context);
+        let teller = Teller::translated(stream, limits.max_event_size);
+        return Ok(event_stream(stream_events(shared, log, mask, teller, answer, slot).await?));
+    }
     let body = answer.body.collect(limits.max_response_size, limits.stream_idle_timeout).await?;
     let Prepared { context, report: mut lost, .. } = prepared;
     let (message, report) = response(&body, secret::message_id(), context)
@@ -113,11 +115,12 @@ fn refused(
     Ok(whole(prepared.stream, message))
 }
 
-async fn stream_events(
+/// The bytes of a streamed answer, as soon as it has begun.
+pub(super) async fn stream_events(
     shared: &Shared,
     log: &Log,
     mask: Mask,
-    prepared: Prepared,
+    teller: Teller,
     answer: Answer,
     slot: Slot,
 ) -> Result<Body, ApiError> {
@@ -128,8 +131,6 @@ async fn stream_events(
         mask,
         slot: Some(slot),
     };
-    let stream = Stream::new(secret::message_id(), prepared.context);
-    let teller = Teller::translated(stream, shared.config.limits.max_event_size);
     let events = EventBody::begin(answer.body, teller, setting).await?;
     let bytes = futures_util::stream::unfold(events, |mut events| async move {
         let bytes = events.next().await?;
@@ -162,7 +163,8 @@ fn json(message: &Message) -> Response {
     axum::Json(message).into_response()
 }
 
-fn event_stream(body: Body) -> Response {
+/// The answer that these events are.
+pub(super) fn event_stream(body: Body) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
         (header::CACHE_CONTROL, "no-cache"),

@@ -4,9 +4,10 @@
 //! only after a request that heeded it went through.
 
 use crate::{
+    models::dialect::Choice,
     server::lessons::Lessons,
     translate::{
-        Dialect, Options,
+        Options,
         remedy::{Learnt, Lesson, Remedy},
     },
 };
@@ -17,21 +18,26 @@ pub(in crate::server::routes) struct Course {
     tried: Vec<Remedy>,
 }
 
+/// What is known of a model.
+#[derive(Debug)]
+pub(in crate::server::routes) struct Known {
+    /// What it does not take, with what is being tried.
+    learnt: Learnt,
+    /// The dialect, as the configuration chooses it.
+    pub(super) choice: Choice,
+}
+
 /// More ways than that to say one request are none of an upstream that knows what it wants.
 const MAX_REMEDIES: usize = 3;
 
-/// Whether requests can be sent in this dialect.
-const fn is_spoken(dialect: Dialect) -> bool {
-    matches!(dialect, Dialect::Chat)
-}
-
 impl Course {
-    /// Takes up a remedy. `false` if it is none here: tried before, or known already and of no help.
-    pub(super) fn take_up(&mut self, remedy: Remedy, learnt: &Learnt) -> bool {
+    /// Takes up a remedy. `false` if it is none here: tried before, known already and of no help, or another dialect
+    /// than the one that somebody has chosen.
+    pub(super) fn take_up(&mut self, remedy: Remedy, known: &Known) -> bool {
         let helps = match &remedy {
             Remedy::FewerTokens(_) => true,
-            Remedy::Learn(Lesson::Dialect(dialect)) if !is_spoken(*dialect) => false,
-            Remedy::Learn(lesson) => learnt.clone().add(lesson),
+            Remedy::Learn(Lesson::Dialect(_)) if !known.choice.is_open() => false,
+            Remedy::Learn(lesson) => known.learnt.clone().add(lesson),
         };
         let is_new =
             self.tried.len() < MAX_REMEDIES && !self.tried.iter().any(|tried| tried.is_like(&remedy));
@@ -47,7 +53,8 @@ impl Course {
     }
 
     /// Changes the options by what is known of the model and by what is tried; returns all that counts as known.
-    pub(super) fn apply(&self, lessons: &Lessons, options: &mut Options) -> Learnt {
+    /// The dialect only where nobody has chosen one.
+    pub(super) fn apply(&self, lessons: &Lessons, options: &mut Options, choice: Choice) -> Known {
         let mut learnt = lessons.of(&options.model);
         for remedy in &self.tried {
             match remedy {
@@ -58,10 +65,10 @@ impl Course {
             }
         }
         learnt.apply(options);
-        if let Some(dialect) = learnt.dialect().filter(|dialect| is_spoken(*dialect)) {
+        if let Some(dialect) = learnt.dialect().filter(|_| choice.is_open()) {
             options.dialect = dialect;
         }
-        learnt
+        Known { learnt, choice }
     }
 
     /// Remembers what helped.
@@ -77,37 +84,63 @@ impl Course {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::translate::quirks::Preset;
+    use crate::{
+        models::dialect::{Spoken, Why},
+        translate::{Dialect, quirks::Preset},
+    };
+
+    fn known(why: Why) -> Known {
+        let choice = Choice { spoken: Spoken::Chat, why, refuses_tools: false };
+        Known { learnt: Learnt::default(), choice }
+    }
+
+    fn options() -> Options {
+        Options::new(Preset::Generic.quirks(), "up", "m")
+    }
 
     #[test]
     fn one_of_a_kind_and_three_in_all() {
-        let (mut course, learnt) = (Course::default(), Learnt::default());
-        assert!(course.take_up(Remedy::FewerTokens(5_000), &learnt));
-        assert!(!course.take_up(Remedy::FewerTokens(4_000), &learnt));
-        assert!(course.take_up(Remedy::Learn(Lesson::NoSampling), &learnt));
-        assert!(!course.take_up(Remedy::Learn(Lesson::NoSampling), &learnt));
-        assert!(!course.take_up(Remedy::Learn(Lesson::Dialect(Dialect::Responses)), &learnt));
-        assert!(course.take_up(Remedy::Learn(Lesson::NoStop), &learnt));
-        assert!(!course.take_up(Remedy::Learn(Lesson::NoTopK), &learnt));
+        let (mut course, known) = (Course::default(), known(Why::Usual));
+        assert!(course.take_up(Remedy::FewerTokens(5_000), &known));
+        assert!(!course.take_up(Remedy::FewerTokens(4_000), &known));
+        assert!(course.take_up(Remedy::Learn(Lesson::NoSampling), &known));
+        assert!(!course.take_up(Remedy::Learn(Lesson::NoSampling), &known));
+        assert!(course.take_up(Remedy::Learn(Lesson::NoStop), &known));
+        assert!(!course.take_up(Remedy::Learn(Lesson::NoTopK), &known));
         assert_eq!(course.retries(), 3);
+    }
+
+    #[test]
+    fn a_dialect_that_somebody_has_chosen_stays() {
+        let responses = || Remedy::Learn(Lesson::Dialect(Dialect::Responses));
+        let (mut course, lessons) = (Course::default(), Lessons::default());
+        assert!(!course.take_up(responses(), &known(Why::OfUpstream)));
+        assert!(course.take_up(responses(), &known(Why::Usual)));
+        course.keep(&lessons, "m");
+        for (why, dialect) in [(Why::Usual, Dialect::Responses), (Why::OfModel, Dialect::Chat)] {
+            let mut told = options();
+            Course::default().apply(&lessons, &mut told, known(why).choice);
+            assert_eq!(told.dialect, dialect);
+        }
     }
 
     #[test]
     fn what_is_tried_counts_for_the_request_and_what_is_kept_for_the_model() {
         let (mut course, lessons) = (Course::default(), Lessons::default());
-        let options = || Options::new(Preset::Generic.quirks(), "up", "m");
-        course.take_up(Remedy::FewerTokens(5_000), &Learnt::default());
-        course.take_up(Remedy::Learn(Lesson::MaxOutputTokens(9_000)), &Learnt::default());
-        let mut tried = options();
-        let learnt = course.apply(&lessons, &mut tried);
+        let apply = |course: &Course| {
+            let mut told = options();
+            let known = course.apply(&lessons, &mut told, known(Why::Usual).choice);
+            (told, known)
+        };
+        course.take_up(Remedy::FewerTokens(5_000), &known(Why::Usual));
+        course.take_up(Remedy::Learn(Lesson::MaxOutputTokens(9_000)), &known(Why::Usual));
+        let (tried, learnt) = apply(&course);
         assert_eq!((tried.room_for_output, tried.max_output_tokens), (Some(5_000), Some(9_000)));
         // What is known and did not help is not tried again.
         assert!(!Course::default().take_up(Remedy::Learn(Lesson::MaxOutputTokens(9_000)), &learnt));
-        let mut other = options();
-        Course::default().apply(&lessons, &mut other);
-        assert_eq!(other.max_output_tokens, None);
+        assert_eq!(apply(&Course::default()).0.max_output_tokens, None);
         course.keep(&lessons, "m");
-        Course::default().apply(&lessons, &mut other);
+        let (other, _) = apply(&Course::default());
         assert_eq!((other.room_for_output, other.max_output_tokens), (None, Some(9_000)));
     }
 }

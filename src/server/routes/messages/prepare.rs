@@ -5,16 +5,22 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::course::Course;
+use super::{
+    course::{Course, Known},
+    forward::Forward,
+};
 use crate::{
     config::server::OnLossy,
-    models::Resolution,
+    models::{
+        Resolution,
+        dialect::{Choice, Spoken},
+    },
     protocol::anthropic::{
         error::{Error, ErrorKind},
         request::{Parsed, Request},
     },
     server::{request_log::Log, state::Shared},
-    translate::{self, Options, context::Context, quirks::needs_responses, remedy::Learnt, report::Report},
+    translate::{self, Dialect, Options, context::Context, quirks::needs_responses, report::Report},
 };
 
 /// What is sent to the upstream, and what its answer's translation needs.
@@ -30,27 +36,68 @@ pub(super) struct Prepared {
     pub(super) context: Context,
     pub(super) report: Report,
     /// What is known of the model, with what is being tried.
-    pub(super) learnt: Learnt,
+    pub(super) known: Known,
 }
 
 /// Above this, translating takes long enough to be kept off the threads that serve everybody.
 const LARGE_BYTES: usize = 1 << 20;
 
-/// Reads and translates a request.
+/// What becomes of a request.
+#[derive(Debug)]
+pub(super) enum Plan {
+    /// It was translated.
+    Translate(Box<Prepared>),
+    /// It goes as it is.
+    Forward(Forward),
+}
+
+/// Reads a request, and translates it unless it is to be forwarded.
 pub(super) async fn prepare(
     shared: &Arc<Shared>,
     log: &Log,
     headers: &HeaderMap,
     body: Bytes,
     course: Course,
-) -> Result<Prepared, Error> {
+) -> Result<Plan, Error> {
     let session = session(headers);
     if body.len() <= LARGE_BYTES {
-        return translate(shared, log, session, &body, &course);
+        return plan(shared, log, session, &body, &course);
     }
     let (shared, log) = (Arc::clone(shared), log.clone());
-    let task = tokio::task::spawn_blocking(move || translate(&shared, &log, session, &body, &course));
+    blocking(move || plan(&shared, &log, session, &body, &course)).await
+}
+
+/// Opens a request that may be one to forward.
+pub(in super::super) async fn open(
+    shared: &Arc<Shared>,
+    log: &Log,
+    body: &Bytes,
+) -> Result<Option<Forward>, Error> {
+    if body.len() <= LARGE_BYTES {
+        return Forward::open(shared, log, body);
+    }
+    let (shared, log, body) = (Arc::clone(shared), log.clone(), body.clone());
+    blocking(move || Forward::open(&shared, &log, &body)).await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let task = tokio::task::spawn_blocking(work);
     task.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Api, "internal error of the gateway")))
+}
+
+fn plan(
+    shared: &Shared,
+    log: &Log,
+    session: Option<String>,
+    body: &Bytes,
+    course: &Course,
+) -> Result<Plan, Error> {
+    if let Some(forward) = Forward::open(shared, log, body)? {
+        return Ok(Plan::Forward(forward));
+    }
+    translate(shared, log, session, body, course).map(|prepared| Plan::Translate(Box::new(prepared)))
 }
 
 fn translate(
@@ -67,8 +114,8 @@ fn translate(
     if answer_locally {
         parsed.request.max_tokens = Some(1);
     }
-    let (options, learnt) = options(shared, log, &parsed.request.model, session, course);
-    refuse_useless_tools(&parsed.request, &options)?;
+    let (options, known) = options(shared, log, &parsed.request.model, session, course);
+    refuse_useless_tools(&parsed.request, &options, &known.choice)?;
     let translated = translate::request(parsed, &options)?;
     let report = translated.report;
     for loss in report.entries() {
@@ -85,11 +132,11 @@ fn translate(
     })?;
     let model = options.model;
     let (body, context) = (body.into(), translated.context);
-    Ok(Prepared { model, stream, answer_locally, body, context, report, learnt })
+    Ok(Prepared { model, stream, answer_locally, body, context, report, known })
 }
 
 /// `on_lossy = "refuse"`: what cannot be carried over whole is not sent.
-fn refuse_losses(on_lossy: OnLossy, upstream: &str, report: &Report) -> Result<(), Error> {
+pub(super) fn refuse_losses(on_lossy: OnLossy, upstream: &str, report: &Report) -> Result<(), Error> {
     if on_lossy == OnLossy::Warn || !report.is_lossy() {
         return Ok(());
     }
@@ -120,17 +167,26 @@ pub(in super::super) fn options(
     requested: &str,
     session: Option<String>,
     course: &Course,
-) -> (Options, Learnt) {
+) -> (Options, Known) {
     let Resolution { model, .. } = shared.config.models.resolve(requested);
     log.note(|notes| notes.model_upstream = Some(model.clone()));
     let upstream = &shared.config.upstream;
+    let target = shared.config.models.target(requested);
+    let choice = upstream.dialect_of(&model, target);
+    let family = upstream.family_of(&model, target);
     let mut options = Options {
+        model_family: (family != model).then(|| family.to_owned()),
         max_output_tokens: shared.max_output_tokens(&model),
         session,
+        dialect: match choice.spoken {
+            // Of what is forwarded only tokens are counted here.
+            Spoken::Chat | Spoken::Messages => Dialect::Chat,
+            Spoken::Responses => Dialect::Responses,
+        },
         ..Options::new(upstream.quirks.clone(), upstream.name.clone(), model)
     };
-    let learnt = course.apply(&shared.lessons, &mut options);
-    (options, learnt)
+    let known = course.apply(&shared.lessons, &mut options, choice);
+    (options, known)
 }
 
 /// The conversation's id, as Claude Code sends it.
@@ -141,26 +197,33 @@ fn session(headers: &HeaderMap) -> Option<String> {
     sound.then(|| id.to_owned())
 }
 
-/// OpenAI's newer models take tools only through the Responses API, which this gateway does not speak yet. Their
-/// own message would send the user there.
-fn refuse_useless_tools(request: &Request, options: &Options) -> Result<(), Error> {
+/// OpenAI's newer models take tools only through the Responses API. Where that is not to be used, or is not there,
+/// their own message would send the user to a place that he cannot reach from his client.
+fn refuse_useless_tools(request: &Request, options: &Options, choice: &Choice) -> Result<(), Error> {
     let offered = request.tools.as_ref().is_some_and(|tools| !tools.is_empty());
-    if !(offered && options.quirks.newer_models_need_responses && needs_responses(&options.model)) {
+    let refused = options.dialect == Dialect::Chat
+        && options.quirks.newer_models_need_responses
+        && needs_responses(options.family());
+    if !(offered && refused) {
         return Ok(());
     }
     let Options { upstream, model, .. } = options;
     let requested = &request.model;
+    let why = if choice.is_open() {
+        "and this upstream has no Responses API"
+    } else {
+        "the dialect that the gateway is told to speak; let it be \"auto\" or \"responses\" (OPENAI_DIALECT)"
+    };
     Err(Error::invalid_request(format!(
-        "{upstream}: {model} refuses tools on chat completions, the only dialect this gateway speaks to upstreams \
-         so far; map {requested} to a model that takes them there, such as gpt-5.3 or gpt-4.1 \
-         (CLAUDE_SONNET_MODEL and its kin), or use an upstream such as OpenRouter"
+        "{upstream}: {model} refuses tools on chat completions, {why}, or map {requested} to a model that takes them \
+         there, such as gpt-5.3 or gpt-4.1 (CLAUDE_SONNET_MODEL and its kin)"
     )))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::translate::quirks::Preset;
+    use crate::{models::dialect::Why, translate::quirks::Preset};
 
     fn options(preset: Preset, model: &str) -> Options {
         Options::new(preset.quirks(), "up", model)
@@ -174,14 +237,25 @@ mod tests {
     #[test]
     fn tools_for_models_that_refuse_them_are_answered_with_a_way_out() {
         let tools = request(r#"[{"name":"a","input_schema":{}}]"#);
-        let error = refuse_useless_tools(&tools, &options(Preset::OpenAi, "gpt-6-sol")).unwrap_err();
-        assert_eq!(error.status, 400);
-        for part in ["gpt-6-sol", "claude-sonnet-5", "gpt-4.1", "tools"] {
-            assert!(error.message.contains(part), "{}", error.message);
+        let refuse = |request: &Request, options: &Options, why| {
+            let choice = Choice { spoken: Spoken::Chat, why, refuses_tools: true };
+            refuse_useless_tools(request, options, &choice)
+        };
+        for (why, way) in [(Why::OfUpstream, "OPENAI_DIALECT"), (Why::Usual, "has no Responses")] {
+            let error = refuse(&tools, &options(Preset::OpenAi, "gpt-6-sol"), why).unwrap_err();
+            assert_eq!(error.status, 400);
+            for part in ["gpt-6-sol", "claude-sonnet-5", "gpt-4.1", "tools", way] {
+                assert!(error.message.contains(part), "{}", error.message);
+            }
         }
-        assert!(refuse_useless_tools(&tools, &options(Preset::OpenAi, "gpt-4.1")).is_ok());
-        assert!(refuse_useless_tools(&tools, &options(Preset::OpenRouter, "openai/gpt-6-sol")).is_ok());
-        assert!(refuse_useless_tools(&request("[]"), &options(Preset::OpenAi, "gpt-6-sol")).is_ok());
+        let deployment =
+            Options { model_family: Some("gpt-5.4".to_owned()), ..options(Preset::Azure, "mine") };
+        assert!(refuse(&tools, &deployment, Why::OfModel).is_err());
+        let there = Options { dialect: Dialect::Responses, ..options(Preset::OpenAi, "gpt-6-sol") };
+        assert!(refuse(&tools, &there, Why::Usual).is_ok());
+        assert!(refuse(&tools, &options(Preset::OpenAi, "gpt-4.1"), Why::OfUpstream).is_ok());
+        assert!(refuse(&tools, &options(Preset::OpenRouter, "openai/gpt-6-sol"), Why::OfUpstream).is_ok());
+        assert!(refuse(&request("[]"), &options(Preset::OpenAi, "gpt-6-sol"), Why::OfUpstream).is_ok());
     }
 
     #[test]

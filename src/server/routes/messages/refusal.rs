@@ -11,6 +11,7 @@ use crate::{
     translate::{
         self, Asked, UpstreamAnswer,
         context::Context,
+        messages_forwarded,
         remedy::{self, Remedy},
     },
     upstream::Answer,
@@ -47,6 +48,16 @@ impl Refusal {
     /// What the client is told.
     pub(super) fn error(&self, context: &Context) -> Error {
         translate::error(&self.answer(), &Asked::from(context))
+    }
+
+    /// The same where the request was forwarded.
+    pub(super) fn forwarded(&self, upstream: &str) -> Error {
+        messages_forwarded::error(&self.answer(), upstream)
+    }
+
+    /// Whether it speaks of that model.
+    pub(super) fn names_the_model(&self, model: &str) -> bool {
+        String::from_utf8_lossy(&self.body).contains(model)
     }
 
     /// The message that stands for it, if the prompt was filtered and the configuration wants one.

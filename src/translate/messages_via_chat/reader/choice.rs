@@ -1,15 +1,16 @@
 //! Chunks to deltas: every irregularity of the alternatives and of what they say ends here (protocol.md §3.1, §4.4).
 
-use super::citations::Citations;
 use super::finish::finish_of;
 use super::reasoning_details::{Gathered, ReasoningDetails};
 use super::think_tags::ThinkTags;
 use super::tool_calls::ToolCalls;
-use super::usage::usage_of;
 use crate::protocol::openai::chat::chunk::{Annotation, AssistantMessage, Choice, Chunk, Content};
+use crate::translate::Dialect;
+use crate::translate::citations::{Citations, Quotable};
 use crate::translate::context::Context;
 use crate::translate::delta::Delta;
 use crate::translate::report::Kind;
+use crate::translate::usage::usage_of;
 use std::mem;
 
 /// What must be remembered from chunk to chunk.
@@ -21,8 +22,8 @@ pub(super) struct Choices {
     details: ReasoningDetails,
     /// The upstream takes its reasoning back.
     carry_reasoning: bool,
-    /// Only where they are wanted.
-    citations: Option<Citations>,
+    /// Only where they are wanted: the sources, and the text so far.
+    citations: Option<(Citations, Quotable)>,
     /// Only where the upstream writes its reasoning into the text.
     think_tags: Option<ThinkTags>,
     /// Something has been said, so that a whole message could only repeat it.
@@ -43,7 +44,7 @@ impl Choices {
             calls: ToolCalls::default(),
             details: ReasoningDetails::default(),
             carry_reasoning: context.carry_reasoning,
-            citations: context.citations.then(Citations::default),
+            citations: context.citations.then(Default::default),
             think_tags,
             said: false,
             finished: false,
@@ -152,8 +153,9 @@ impl Choices {
             }
             None => {}
         }
-        if let Some(citations) = &mut self.citations {
-            citations.read(message.annotations, deltas);
+        if let Some((citations, text)) = &mut self.citations {
+            let pages = message.annotations.into_iter().filter_map(|annotation| annotation.url_citation);
+            deltas.extend(pages.filter_map(|page| citations.cite(page, text, Dialect::Chat)));
         }
         if let Some(refusal) = message.refusal {
             push_unless_empty(Delta::Refusal, refusal, deltas);
@@ -208,8 +210,8 @@ impl Choices {
     }
 
     fn text(&mut self, text: String, extent: Extent, deltas: &mut Vec<Delta>) {
-        if let Some(citations) = &mut self.citations {
-            citations.text(&text);
+        if let Some((_, quotable)) = &mut self.citations {
+            quotable.push(&text);
         }
         match &mut self.think_tags {
             Some(tags) if extent == Extent::Whole => tags.push_whole(&text, deltas),

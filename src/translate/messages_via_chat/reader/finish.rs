@@ -13,7 +13,7 @@ pub(super) fn finish_of(said: &str, upstream: &str) -> Finish {
     match word.as_str() {
         "error" | "network_error" | "abort" => failed(ErrorKind::Api, 502),
         "insufficient_system_resource" => failed(ErrorKind::Overloaded, 529),
-        "content_filter" | "sensitive" | "safety" => Finish::Filter,
+        "content_filter" | "sensitive" | "safety" => Finish::Filter(None),
         "length" | "max_tokens" | "model_length" => Finish::Limit,
         // Servers say `stop` although tools were called, and `tool_calls` although none was.
         "" | "stop" | "eos" | "eos_token" | "end_turn" | "stop_sequence" | "tool_calls" | "tool_use"
@@ -35,7 +35,7 @@ mod tests {
             assert!(matches!(finish_of(word, "u"), Finish::Limit), "{word}");
         }
         for word in ["content_filter", "SAFETY", "sensitive"] {
-            assert!(matches!(finish_of(word, "u"), Finish::Filter), "{word}");
+            assert!(matches!(finish_of(word, "u"), Finish::Filter(None)), "{word}");
         }
         for (word, status) in
             [("error", 502), ("network_error", 502), ("abort", 502), ("insufficient_system_resource", 529)]

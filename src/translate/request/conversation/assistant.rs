@@ -75,6 +75,9 @@ impl Translation<'_> {
             self.report.add(&place.0, Kind::Ignored, "an assistant message without text and calls");
             return Ok(());
         }
+        if self.form.reasoning_back == ReasoningBack::StateInPlace && said.drop_last_thoughts() {
+            self.report.add(&place.0, Kind::Ignored, "reasoning from which nothing of the turn followed");
+        }
         if said.has_text() && calls_wait && matches!(conversation.items.last(), Some(Item::Assistant(_))) {
             self.report_moved_text(&place);
         }
@@ -190,11 +193,14 @@ impl Translation<'_> {
             return;
         }
         match self.form.reasoning_back {
+            ReasoningBack::StateInPlace if state.is_some() => {
+                said.sayings.push(Saying::Thought(Thought { text: thinking, state }));
+            }
             ReasoningBack::State => said.sayings.push(Saying::Thought(Thought { text: thinking, state })),
             ReasoningBack::Text if !thinking.is_empty() => {
                 said.sayings.push(Saying::Thought(Thought { text: thinking, state: None }));
             }
-            ReasoningBack::Nothing | ReasoningBack::Text => {
+            ReasoningBack::Nothing | ReasoningBack::Text | ReasoningBack::StateInPlace => {
                 self.report.add(&place.0, Kind::Ignored, "the upstream does not take reasoning back");
             }
         }
@@ -245,6 +251,18 @@ impl Assistant {
 
     fn has_text(&self) -> bool {
         self.sayings.iter().any(|saying| matches!(saying, Saying::Text(text) if !text.trim().is_empty()))
+    }
+
+    /// Takes away the thoughts that nothing follows; returns whether there were any.
+    fn drop_last_thoughts(&mut self) -> bool {
+        let leads_nowhere = |saying: &Saying| match saying {
+            Saying::Thought(_) => true,
+            Saying::Text(text) => text.trim().is_empty(),
+            Saying::Call(_) => false,
+        };
+        let kept = self.sayings.iter().rposition(|saying| !leads_nowhere(saying)).map_or(0, |last| last + 1);
+        let last = self.sayings.split_off(kept);
+        last.iter().any(|saying| matches!(saying, Saying::Thought(_)))
     }
 
     /// Cuts the white space at the end of the text; returns whether any text is left.

@@ -47,7 +47,10 @@ pub(crate) fn vector_09_media_of_results() {
 }
 
 pub(crate) fn vector_09_media_of_results_in_responses() {
-    let ground = Ground::new(RESPONSES);
+    let ground = Ground::answering(RESPONSES, |_| {
+        Exchange::new().json(json!({"id": "resp_1", "object": "response", "status": "completed", "output": [
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}]}))
+    });
     let seen = ground.sees(shown());
     let outputs: Vec<_> =
         seen["input"].as_array().unwrap().iter().filter(|it| it["type"] == "function_call_output").collect();

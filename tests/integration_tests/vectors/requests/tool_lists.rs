@@ -9,7 +9,7 @@ use crate::vectors::ground::{
 use serde_json::{Value, json};
 
 /// What forces chat completions on a route, where another dialect would be chosen.
-const CHAT: &str = "";
+const CHAT: &str = "dialect = 'chat'\n";
 
 /// An upstream that calls the tools of these places in the list.
 fn calls_offered(places: &'static [usize]) -> impl Fn(&Request) -> Exchange + Send {
