@@ -116,7 +116,9 @@ struct Findings<'a> {
 
 #[derive(Debug, Serialize)]
 struct Finding<'a> {
-    upstream: &'a str,
+    /// Only where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<&'a str>,
     name: &'a str,
     target: &'a str,
     outcome: &'static str,
@@ -136,14 +138,18 @@ impl<'a> Findings<'a> {
             },
             steps: found
                 .iter()
-                .flat_map(|(name, steps)| steps.iter().map(|step| Finding::of(name, step)))
+                .flat_map(|(name, steps)| {
+                    steps
+                        .iter()
+                        .map(move |step| Finding::of(Some(name.as_str()).filter(|_| found.len() > 1), step))
+                })
                 .collect(),
         }
     }
 }
 
 impl<'a> Finding<'a> {
-    fn of(upstream: &'a str, step: &'a Step) -> Self {
+    fn of(upstream: Option<&'a str>, step: &'a Step) -> Self {
         Self {
             upstream,
             name: step.name,
@@ -185,9 +191,6 @@ mod tests {
         let json =
             serde_json::to_string(&Findings::of(Verdict::KeyRefused, &[("up".to_owned(), vec![step])]))
                 .unwrap();
-        assert!(
-            json.starts_with(r#"{"verdict":"key_refused","steps":[{"upstream":"up","name":"key","#),
-            "{json}"
-        );
+        assert!(json.starts_with(r#"{"verdict":"key_refused","steps":[{"name":"key","#), "{json}");
     }
 }

@@ -53,10 +53,10 @@ pub(super) fn resolve(
     let Some(Setting { value, origin }) = layers.choose("upstream.api_key", [in_env, in_file]) else {
         return Ok(Key { value: None, others: Vec::new(), variable });
     };
-    // Several keys stand with commas or line ends between them; neither is part of a key.
+    // Several keys stand with commas between them, which are part of no key.
     let mut keys: Vec<SecretString> = value
         .expose_secret()
-        .split([',', '\n'])
+        .split(',')
         .map(str::trim)
         .filter(|key| !key.is_empty())
         .map(SecretString::from)
@@ -90,5 +90,6 @@ fn refuse_several(origins: &[Option<&Origin>]) -> Result<(), Error> {
 fn read_key_file(setting: Setting<PathBuf>, config_file: &Path) -> Result<Setting<SecretString>, Error> {
     let path = config_file.parent().unwrap_or_else(|| Path::new("")).join(&setting.value);
     let text = paths::read_text(&path, "the key file")?;
-    Ok(setting.map(|_| SecretString::from(text)))
+    // A file has each key on a line of its own.
+    Ok(setting.map(|_| SecretString::from(text.trim().replace('\n', ","))))
 }
