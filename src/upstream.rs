@@ -33,10 +33,11 @@ pub use self::{
 };
 use self::{
     client::Clients,
-    retry::{Course, Outcome},
+    retry::{Budget, Course, Outcome},
 };
 use crate::{
     config::{limits::Limits, upstream::Upstream as Settings},
+    metrics::Metrics,
     secret::SecretString,
 };
 
@@ -61,6 +62,8 @@ struct Inner {
     headers: HeaderMap,
     /// Whose turn it is among several keys.
     next_key: AtomicUsize,
+    budget: Budget,
+    metrics: Arc<Metrics>,
 }
 
 /// One `POST`.
@@ -113,17 +116,19 @@ pub struct Listing {
 }
 
 impl Upstream {
-    /// Prepares the connections to an upstream; nothing is sent yet.
+    /// Prepares the connections to an upstream; nothing is sent yet. Retries are counted in `metrics`.
     ///
     /// # Errors
     /// [`Error::Setup`] when a configured header cannot be sent, or this machine has no TLS roots.
-    pub fn new(settings: &Settings, limits: &Limits) -> Result<Self, Error> {
+    pub fn new(settings: &Settings, limits: &Limits, metrics: Arc<Metrics>) -> Result<Self, Error> {
         let inner = Inner {
             settings: settings.clone(),
             limits: limits.clone(),
             clients: Clients::new(settings, limits)?,
             headers: request::fixed_headers(settings)?,
             next_key: AtomicUsize::new(0),
+            budget: Budget::default(),
+            metrics,
         };
         Ok(Self(Arc::new(inner), StandBy::Nobody))
     }
@@ -166,6 +171,7 @@ impl Upstream {
         let mut keys = self.keys(call).into_iter().peekable();
         let mut key = keys.next().flatten();
         let (mut course, mut other_keys) = (Course::default(), 0);
+        self.0.budget.note_call();
         loop {
             let mut headers = request::headers(&self.0.settings, &self.0.headers, call.accept, key)?;
             request::add_anthropic(&self.0.settings, &mut headers, call.endpoint, call.client_headers);
@@ -185,7 +191,7 @@ impl Upstream {
             }
             let retries = course.retries() + other_keys;
             let patient = |wait: &Duration| self.1 == StandBy::Nobody || wait.is_zero();
-            let Some(wait) = course.next(&outcome).filter(patient) else {
+            let Some(wait) = course.next(&outcome, &self.0.budget, &self.0.metrics).filter(patient) else {
                 return result.map(|answer| Answer { retries, ..answer }).map_err(|failure| failure.error);
             };
             // The answer must not hold its connection during the wait.

@@ -304,6 +304,7 @@ impl<S> Drop for EventBody<S> {
     /// However it ended: what it cost and what was lost.
     fn drop(&mut self) {
         self.log.note(|notes| self.teller.note(notes));
+        self.log.metrics().invalid_utf8_events.add(self.teller.invalid_events());
     }
 }
 

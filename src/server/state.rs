@@ -18,7 +18,7 @@ use super::{
     clients::{Clients, strangers::Strangers},
     dispatch::Way,
     lessons::Lessons,
-    limits::Slots,
+    limits::{Room, Slots},
 };
 use crate::{
     config::Config,
@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) breaker: Arc<Breaker>,
     /// Where requests go that a route takes; empty below a route.
     pub(crate) ways: Vec<Way>,
+    /// Room for request bodies.
+    pub(crate) room: Arc<Room>,
     /// How the upstream is.
     pub(crate) health: Arc<Health>,
     /// What was learnt of its models.
@@ -84,6 +86,7 @@ impl Shared {
                 let same = known.get(&hop.upstream).map(Arc::as_ref);
                 place.join(if hop.upstream == self.config.upstream.name { Some(self) } else { same });
                 place.slots = Arc::clone(&self.slots);
+                place.room = Arc::clone(&self.room);
                 place.stopping = Arc::clone(&self.stopping);
                 if number < route.hops.len() {
                     place.upstream = place.upstream.with_a_stand_by();
@@ -109,10 +112,11 @@ impl Shared {
 
     fn of_one(config: Config, metrics: Arc<Metrics>) -> Result<Self, upstream::Error> {
         Ok(Self {
-            upstream: Upstream::new(&config.upstream, &config.limits)?,
+            upstream: Upstream::new(&config.upstream, &config.limits, Arc::clone(&metrics))?,
             breaker: Arc::new(Breaker::new(config.limits.eject_for)),
             ways: Vec::new(),
             slots: Arc::new(Slots::new(config.limits.max_concurrent_requests)),
+            room: Arc::new(Room::new(config.limits.max_buffered_bytes)),
             health: Arc::default(),
             lessons: Arc::default(),
             clients: Clients::new(&config.server.client_keys),
@@ -153,6 +157,9 @@ impl Shared {
         };
         if new.config.limits.max_concurrent_requests == self.config.limits.max_concurrent_requests {
             new.slots = Arc::clone(&self.slots);
+        }
+        if new.config.limits.max_buffered_bytes == self.config.limits.max_buffered_bytes {
+            new.room = Arc::clone(&self.room);
         }
         if new.config.upstream.base_url == self.config.upstream.base_url {
             new.health = Arc::clone(&self.health);

@@ -22,7 +22,7 @@ impl Clients {
     pub(super) fn new(settings: &Settings, limits: &Limits) -> Result<Self, Error> {
         let base_url = settings.base_url.clone();
         let pooled = builder(&base_url, limits.connect_timeout)
-            .pool_idle_timeout(pool_idle_timeout(&base_url))
+            .pool_idle_timeout(limits.pool_idle_timeout.unwrap_or_else(|| pool_idle_timeout(&base_url)))
             .build()
             .map_err(|error| Error::setup(&error))?;
         Ok(Self { pooled, fresh: OnceLock::new(), base_url, connect_timeout: limits.connect_timeout })

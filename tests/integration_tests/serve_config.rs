@@ -19,7 +19,7 @@ fn wrong(program: Program) -> String {
 }
 
 #[test]
-fn a_mistake_in_the_file_is_told_with_key_file_line_and_nearest_name() {
+fn f50_a_mistake_in_the_file_is_told_with_key_file_line_and_nearest_name() {
     let table: [(&str, &[&str]); 9] = [
         ("[server]\nprot = 1\n", &["`server.prot`", ":2:", "`server.port`"]),
         ("[servers]\nport = 1\n", &["servers", ":1:", "server"]),

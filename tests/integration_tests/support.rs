@@ -37,10 +37,14 @@ use std::time::Duration;
 pub mod bodies;
 pub mod golden;
 pub mod http;
+#[cfg(target_os = "linux")]
+pub mod linux;
+pub mod packing;
 pub mod program;
 pub mod serving;
 pub mod sse;
 pub mod sse_rules;
+pub mod tls;
 pub mod upstream;
 pub mod watched;
 pub mod wire;

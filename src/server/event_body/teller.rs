@@ -137,6 +137,14 @@ impl Teller {
         }
     }
 
+    /// Events that held bytes which are no UTF-8. Forwarded bytes are not looked at so closely.
+    pub(super) fn invalid_events(&self) -> u64 {
+        match self {
+            Self::Translated(translated) => translated.decoder.invalid_events(),
+            Self::Forwarded(_) => 0,
+        }
+    }
+
     /// What the access line says of it.
     pub(super) fn note(&self, notes: &mut Notes) {
         let reason = match self {

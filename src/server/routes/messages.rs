@@ -64,8 +64,8 @@ async fn exchange(
     slot: Slot,
 ) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
-    let body = limits::read_body(&head.headers, body, &shared.config.limits, log).await?;
-    let places = dispatch::places(shared, log, &body).await?;
+    let body = limits::read_body(&head.headers, body, &shared.config.limits, &shared.room, log).await?;
+    let places = dispatch::places(shared, log, &body.bytes).await?;
     let mut tour = Tour::new(&places, log);
     let (mut slot, mut last) = (Some(slot), Err(ApiError::stopping()));
     while let Some(trial) = tour.next() {
@@ -74,7 +74,7 @@ async fn exchange(
             None => shared.slots.take(log).await?,
         };
         let caller = dispatch::for_place(caller, shared, trial.place);
-        last = attempt(trial.place, log, &caller, &head, &body, slot).await;
+        last = attempt(trial.place, log, &caller, &head, &body.bytes, slot).await;
         if !tour.goes_on(trial, &last) {
             break;
         }

@@ -19,7 +19,8 @@ use crate::{
         error::{Error, ErrorKind},
         request::{Parsed, Request},
     },
-    server::{request_log::Log, state::Shared},
+    server::{error::ApiError, request_log::Log, state::Shared},
+    telemetry::field,
     translate::{self, Dialect, Options, context::Context, quirks::needs_responses, report::Report},
 };
 
@@ -58,10 +59,10 @@ pub(super) async fn prepare(
     headers: &HeaderMap,
     body: Bytes,
     course: Course,
-) -> Result<Plan, Error> {
+) -> Result<Plan, ApiError> {
     let session = session(headers);
     if body.len() <= LARGE_BYTES {
-        return plan(shared, log, session, &body, &course);
+        return plan(shared, log, session, &body, &course).map_err(ApiError::from);
     }
     let (shared, log) = (Arc::clone(shared), log.clone());
     blocking(move || plan(&shared, &log, session, &body, &course)).await
@@ -72,9 +73,9 @@ pub(in super::super) async fn open(
     shared: &Arc<Shared>,
     log: &Log,
     body: &Bytes,
-) -> Result<Option<Forward>, Error> {
+) -> Result<Option<Forward>, ApiError> {
     if body.len() <= LARGE_BYTES {
-        return Forward::open(shared, log, body);
+        return Forward::open(shared, log, body).map_err(ApiError::from);
     }
     let (shared, log, body) = (Arc::clone(shared), log.clone(), body.clone());
     blocking(move || Forward::open(&shared, &log, &body)).await
@@ -82,9 +83,8 @@ pub(in super::super) async fn open(
 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    let task = tokio::task::spawn_blocking(work);
-    task.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Api, "internal error of the gateway")))
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::crashed)?.map_err(ApiError::from)
 }
 
 fn plan(
@@ -149,6 +149,7 @@ pub(super) fn refuse_losses(on_lossy: OnLossy, upstream: &str, report: &Report) 
 /// Reads a request, notes what it asks for, and whether its client may.
 pub(in super::super) fn parse(shared: &Shared, log: &Log, body: &[u8]) -> Result<Parsed, Error> {
     let parsed = Request::parse(body)?;
+    note_mended(log, parsed.repaired_surrogates);
     let requested = &parsed.request.model;
     let mut allowed = Ok(());
     log.note(|notes| {
@@ -158,6 +159,18 @@ pub(in super::super) fn parse(shared: &Shared, log: &Log, body: &[u8]) -> Result
     });
     allowed?;
     Ok(parsed)
+}
+
+/// Half a surrogate pair comes from a bug in the client, of which its user should hear, but not with every request.
+fn note_mended(log: &Log, mended: usize) {
+    let counter = &log.metrics().surrogates_mended;
+    if mended > 0 && counter.get() == 0 {
+        tracing::warn!(
+            { field::REQUEST_ID } = log.id(),
+            "a client sends texts with half a surrogate pair; they become U+FFFD (this is said once)"
+        );
+    }
+    counter.add(u64::try_from(mended).unwrap_or(u64::MAX));
 }
 
 /// What the translation needs to know beside the request, and what of it was learnt.
