@@ -1,7 +1,7 @@
 //! `serve` with several upstreams: routes by what a request is, chains of fallback, several keys (operations.md F35).
 
 use crate::support::bodies::{chunks, completion, request};
-use crate::support::http::Reply;
+use crate::support::http::{Call, Reply};
 use crate::support::program::{Program, Server};
 use crate::support::serving::{answer, configured, messages, request_for, streamed};
 use crate::support::upstream::{Exchange, Upstream};
@@ -143,6 +143,16 @@ fn f35_a_failing_upstream_is_left_alone_and_comes_back() {
     ask();
     assert_eq!(two.one.requests().len(), 5, "it is left alone");
     two.server.running().wait_for_stderr("failed five times in a row");
+    let metrics = Call::get("/metrics").send(two.server.base_url()).text();
+    for line in [
+        "aiapiproxy_upstream_circuit_state{upstream=\"one\"} 2",
+        "aiapiproxy_upstream_circuit_state{upstream=\"two\"} 0",
+        "aiapiproxy_upstream_errors_total{upstream=\"one\",kind=\"passed_on\"} 6",
+        "aiapiproxy_requests_total{route=\"/v1/messages\",status=\"200\",outcome=\"complete\"} 6",
+        "gen_ai_server_request_duration_seconds_count{operation=\"chat\",provider=\"two\",error_type=\"\"} 6",
+    ] {
+        assert!(metrics.lines().any(|it| it == line), "{line} in {metrics}");
+    }
     // Whoever comes after the two seconds finds it well again.
     let started = std::time::Instant::now();
     while two.one.requests().len() == 5 && started.elapsed() < crate::support::LIVENESS {
