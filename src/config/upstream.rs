@@ -15,17 +15,19 @@ use super::{
 };
 use crate::{
     models::{
-        Target,
         counting::{Counter, Multiplier},
-        dialect::{Asked, Choice, Spoken, Why, Wish, own_dialect},
+        dialect::{Spoken, Wish},
     },
     secret::{ExposeSecret as _, SecretString},
     translate::quirks::{Preset, Quirks, SystemMode},
 };
 
 mod address;
+mod dialect;
 mod key;
 mod several;
+
+pub(super) use dialect::DIALECT;
 
 /// The server that runs the model.
 #[derive(Clone, Serialize)]
@@ -227,12 +229,6 @@ const AUTH_STYLE: Kind<AuthStyle> = Kind {
     names: &["bearer", "api_key_header", "x_api_key", "both"],
 };
 
-pub(super) const DIALECT: Kind<Wish> = Kind {
-    expected: "\"auto\", \"chat\", \"responses\" or \"messages\"",
-    read: Wish::from_name,
-    names: &Wish::NAMES,
-};
-
 const CONTENT_FILTER: Kind<ContentFilter> = Kind {
     expected: "\"error\" or \"refusal\"",
     read: |text| match text {
@@ -312,7 +308,7 @@ impl Upstream {
         }
         let name = layers.file(table.name, "upstream.name", &TEXT)?;
         upstream.name = layers.choose("upstream.name", [name]).map_or(upstream.name, |it| it.value);
-        if let Some(dialect) = choose_dialect(flags, table.dialect, layers)? {
+        if let Some(dialect) = dialect::choose(flags, table.dialect, layers)? {
             (upstream.dialect, upstream.dialect_origin) = (dialect.value, dialect.origin);
         }
         let style = layers.file(table.auth_style, "upstream.auth_style", &AUTH_STYLE)?;
@@ -344,57 +340,11 @@ impl Upstream {
         Ok(upstream)
     }
 
-    /// The dialect for one of its models, and why. `target` is what the model map says of it.
-    pub fn dialect_of(&self, model: &str, target: Option<&Target>) -> Choice {
-        Choice::of(&Asked {
-            of_model: target.map_or(Wish::Auto, |target| target.dialect),
-            of_upstream: self.dialect,
-            quirks: &self.quirks,
-            family: self.family_of(model, target),
-        })
-    }
-
-    /// Why that dialect was chosen, in words.
-    pub fn explain(&self, choice: &Choice) -> String {
-        match choice.why {
-            Why::OfUpstream => self.dialect_origin.to_string(),
-            _ => choice.why.to_string(),
-        }
-    }
-
-    /// The name that tells what a model can do: its own, or that of the model that a deployment runs.
-    pub fn family_of<'a>(&'a self, model: &'a str, target: Option<&'a Target>) -> &'a str {
-        let family = target.and_then(|target| target.model_family.as_deref());
-        family.or(self.model_family.as_deref()).unwrap_or(model)
-    }
-
-    /// Whether its list of models is where Anthropic's API has it.
-    pub fn lists_as_anthropic(&self) -> bool {
-        match self.dialect {
-            Wish::Only(spoken) => spoken == Spoken::Messages,
-            Wish::Auto => own_dialect(self.preset) == Some(Spoken::Messages),
-        }
-    }
-
     /// The embedded upstream of `serve --demo`.
     fn demo(base_url: Url) -> Self {
         let name = "demo".to_owned();
         Self { name, url_origin: Origin::Flag("--demo"), ..Self::new(Preset::Generic, base_url) }
     }
-}
-
-/// The dialect that was named.
-fn choose_dialect(
-    flags: &Flags,
-    in_file: Option<Spanned<String>>,
-    layers: &mut Layers<'_>,
-) -> Result<Option<Setting<Wish>>, Error> {
-    let key = "upstream.dialect";
-    let flag = Setting::flag("--dialect", flags.dialect.clone());
-    let flag = flag.map(|name| DIALECT.read(key, name)).transpose()?;
-    let in_env = layers.env("OPENAI_DIALECT", key, &DIALECT)?;
-    let in_file = layers.file(in_file, key, &DIALECT)?;
-    Ok(layers.choose(key, [flag, in_env, in_file]))
 }
 
 /// The preset that was named, else that of the address, else OpenAI.
