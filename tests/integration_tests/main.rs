@@ -44,6 +44,9 @@ mod generated;
 // Do the Dockerfile, the compose file and their like say what they must?
 mod deployment;
 
+// deploy/, the package and the recipes of README.md.
+mod deploy_files;
+
 // `serve`: what the upstream sees of a request, and the client of a whole answer.
 mod serve_messages;
 
