@@ -86,7 +86,7 @@ pub fn parse(block: &[u8]) -> Option<Event<'_>> {
     let mut data: Option<Cow<'_, str>> = None;
     for line in lines::split(block) {
         if let Some(value) = field(line, b"data") {
-            let value = String::from_utf8_lossy(value);
+            let value = text(value);
             match &mut data {
                 None => data = Some(value),
                 Some(before) => {
@@ -96,10 +96,15 @@ pub fn parse(block: &[u8]) -> Option<Event<'_>> {
                 }
             }
         } else if let Some(value) = field(line, b"event") {
-            name = String::from_utf8_lossy(value);
+            name = text(value);
         }
     }
     data.filter(|data| !data.is_empty()).map(|data| Event { name, data })
+}
+
+/// Bytes as text. Nearly all are valid, which is found out faster on its own.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// The value of a field line: what follows the colon and at most one space. A line without colon is a field
@@ -120,11 +125,16 @@ pub fn is_event_stream(body: &[u8]) -> bool {
 
 /// Appends one event, written in a single `data:` line.
 pub fn encode(name: &str, data: &impl Serialize, out: &mut Vec<u8>) {
+    encode_with(name, out, |out| serde_json::to_writer(out, data));
+}
+
+/// The same, of data that `write` appends without line ends.
+pub fn encode_with<E>(name: &str, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) {
     let start = out.len();
     out.extend_from_slice(b"event: ");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\ndata: ");
-    if serde_json::to_writer(&mut *out, data).is_err() {
+    if write(out).is_err() {
         // Our own types always serialise; should one ever not, nothing is better than half an event.
         out.truncate(start);
         return;

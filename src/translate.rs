@@ -47,9 +47,17 @@ mod tool_names;
 mod usage;
 mod wording;
 
+use crate::protocol::anthropic::stream::Event;
+use crate::sse;
+
 pub use dialect::Dialect;
 pub use error::{Asked, UpstreamAnswer, error, filtered};
 pub use request::{Body, Piece, Translated, request};
+
+/// Appends one event of a client's stream.
+pub fn encode(event: &Event, out: &mut Vec<u8>) {
+    sse::encode_with(event.name(), out, |out| event.write(out));
+}
 
 /// What a translation needs to know about the upstream and the call, beside the request.
 #[derive(Debug, Clone)]
@@ -64,6 +72,8 @@ pub struct Options {
     pub model_family: Option<String>,
     /// The most tokens that model answers with, if known; larger wishes are clamped.
     pub max_output_tokens: Option<u64>,
+    /// The tokens that fit into that model's context, if known.
+    pub context_window: Option<u64>,
     /// Who looks for stop sequences.
     pub stop_sequences: StopSequences,
     /// The conversation's id, if the client names one. It steers prompt caching and is never sent as it is.
@@ -90,6 +100,7 @@ impl Options {
             model: model.into(),
             model_family: None,
             max_output_tokens: None,
+            context_window: None,
             stop_sequences: StopSequences::Answer,
             session: None,
             dialect: Dialect::Chat,
@@ -103,6 +114,11 @@ impl Options {
     /// The name that tells what the model can do.
     pub fn family(&self) -> &str {
         self.model_family.as_deref().unwrap_or(&self.model)
+    }
+
+    /// Whether stop sequences are looked for in the answer, because the upstream would stop without saying at which.
+    pub fn scans_for_stop(&self) -> bool {
+        self.stop_sequences == StopSequences::Answer && !self.quirks.reports_stop
     }
 }
 

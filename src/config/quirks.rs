@@ -145,7 +145,7 @@ pub(super) fn resolve(preset: Preset, table: QuirksTable, layers: &mut Layers<'_
     }
     switches! {
         system_parts, stream_usage, top_k, no_sampling_on_reasoning_models, parallel_tool_calls, strict_tools,
-        tool_images, images, files, file_urls, merge_consecutive, reports_stop, explicit_cache, schema_ids,
+        json_schema, tool_images, images, files, file_urls, merge_consecutive, reports_stop, explicit_cache, schema_ids,
         input_examples, history_needs_tools, repair_tool_results, safety_identifier,
         prompt_cache_key, service_tier, newer_models_need_responses, think_tags, think_opened, citations,
         lenient_eof

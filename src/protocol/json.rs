@@ -1,10 +1,15 @@
-//! What is checked on a JSON text before any type is read from it: nesting depth and lone surrogates.
+//! What is checked on a JSON text before any type is read from it, nesting depth and lone surrogates; and how JSON is
+//! written ([`write`]).
 //!
 //! `serde_json` limits depth only in typed parts and refuses a lone surrogate escape (`"\ud83d"`), which
 //! clients written in JavaScript really send. One linear scan does both for every part, also for those that
 //! are only carried.
 
+mod write;
+
 use std::borrow::Cow;
+
+pub use write::{plain_length, to_vec, write, write_str};
 
 /// Deepest nesting of arrays and objects that is accepted, as in `serde_json`.
 pub const MAX_DEPTH: usize = 128;

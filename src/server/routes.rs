@@ -11,6 +11,11 @@ use url::form_urlencoded;
 
 /// The first value of that name in a query; unknown names are nobody's mistake.
 fn query_value(query: Option<&str>, name: &str) -> Option<String> {
-    let mut pairs = form_urlencoded::parse(query?.as_bytes());
-    pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    query_values(query, name).next()
+}
+
+/// All values of that name.
+fn query_values<'a>(query: Option<&'a str>, name: &'a str) -> impl Iterator<Item = String> {
+    let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.filter(move |(key, _)| key == name).map(|(_, value)| value.into_owned())
 }

@@ -63,6 +63,7 @@ pub(crate) struct Shared {
     counts_itself: AtomicBool,
     /// The most tokens that an upstream model answers with, where the configuration says so.
     max_output_tokens: HashMap<String, u64>,
+    context_windows: HashMap<String, u64>,
     /// By how much the token counts of an upstream model are multiplied, where the configuration says so.
     count_multipliers: HashMap<String, Multiplier>,
 }
@@ -127,6 +128,7 @@ impl Shared {
             may_forward: may_forward(&config),
             counts_itself: AtomicBool::new(false),
             max_output_tokens: of_targets(&config, |target| target.max_output_tokens),
+            context_windows: of_targets(&config, |target| target.max_input_tokens),
             count_multipliers: of_targets(&config, |target| target.count_multiplier),
             config,
         })
@@ -173,6 +175,11 @@ impl Shared {
     /// The most tokens that this upstream model answers with, if the configuration says so.
     pub(crate) fn max_output_tokens(&self, model: &str) -> Option<u64> {
         self.max_output_tokens.get(model).copied().or(self.config.upstream.max_output_tokens)
+    }
+
+    /// The tokens that fit into this upstream model's context, if the configuration says so.
+    pub(crate) fn context_window(&self, model: &str) -> Option<u64> {
+        self.context_windows.get(model).copied().or(self.config.upstream.context_window)
     }
 
     /// By how much the token counts of this upstream model are multiplied.

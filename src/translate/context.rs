@@ -36,8 +36,12 @@ pub struct Context {
     pub(crate) citations: bool,
     /// The texts that may end the answer; `None` when the request is not known, and any text may be one.
     pub(crate) stop_sequences: Option<Vec<String>>,
+    /// What the client put into the model's mouth; an upstream may repeat it before it goes on.
+    pub(crate) prefill: Option<String>,
     /// They are searched for in the answer, because the upstream was not asked to.
     pub(crate) scan_for_stop: bool,
+    /// The tokens that fit into the model's context, if known.
+    pub(crate) context_window: Option<u64>,
     /// A body that ends without any mark still counts as complete.
     pub(crate) lenient_eof: bool,
     /// Estimated input tokens, for `message_start` and for upstreams that report no usage.

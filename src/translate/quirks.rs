@@ -157,6 +157,9 @@ pub struct Quirks {
     pub parallel_tool_calls: bool,
     /// `strict` in a function definition is understood.
     pub strict_tools: bool,
+    /// `response_format: json_schema` is understood; elsewhere `json_object` is asked for and the schema stands in
+    /// the system text (DeepSeek: 400).
+    pub json_schema: bool,
     /// Tool messages may hold image parts; otherwise images follow in a user message.
     pub tool_images: bool,
     /// `image_url` parts are understood at all.
@@ -315,6 +318,9 @@ pub enum Prefill {
 /// OpenAI's effort names (SDK 3.54.0, 2026-11-22).
 pub(super) const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
+/// What Groq, Gemini, Ollama and LM Studio take of them; they answer 400 to the others (2026-08-29).
+const UP_TO_HIGH: &[&str] = &["none", "low", "medium", "high"];
+
 impl Preset {
     /// The starting values of this preset.
     pub const fn quirks(self) -> Quirks {
@@ -331,6 +337,7 @@ impl Preset {
             reasoning_echo: ReasoningEcho::Drop,
             parallel_tool_calls: true,
             strict_tools: false,
+            json_schema: true,
             tool_images: false,
             images: true,
             files: true,
@@ -386,11 +393,13 @@ impl Preset {
             Self::Groq => Quirks {
                 max_tokens_field: MaxTokensField::MaxCompletionTokens,
                 system_mode: SystemMode::System,
+                efforts: UP_TO_HIGH,
                 files: false,
                 ..generic
             },
             Self::DeepSeek => Quirks {
                 system_mode: SystemMode::System,
+                json_schema: false,
                 reasoning_request: ReasoningRequest::ThinkingAndEffort,
                 efforts: &["high", "max"],
                 reasoning_echo: ReasoningEcho::ReasoningContentRequiredWithTools,
@@ -409,15 +418,19 @@ impl Preset {
                 ..generic
             },
             Self::Gemini => Quirks {
-                efforts: &["none", "low", "medium", "high"],
+                efforts: UP_TO_HIGH,
                 schema_ids: false,
                 parallel_tool_calls: false,
                 files: false,
                 ..generic
             },
-            Self::Vllm => {
-                Quirks { token_counting: TokenCounting::Tokenize, preset: self, ..Self::Sglang.quirks() }
-            }
+            // From 0.15 to spring 2026 it read no other member of earlier turns.
+            Self::Vllm => Quirks {
+                reasoning_echo: ReasoningEcho::Reasoning,
+                token_counting: TokenCounting::Tokenize,
+                preset: self,
+                ..Self::Sglang.quirks()
+            },
             Self::Sglang => Quirks {
                 top_k: true,
                 reasoning_request: ReasoningRequest::ChatTemplateKwargs,
@@ -436,7 +449,9 @@ impl Preset {
                 token_counting: TokenCounting::ApplyTemplate,
                 ..generic
             },
-            Self::Ollama | Self::LmStudio => Quirks { parallel_tool_calls: false, files: false, ..generic },
+            Self::Ollama | Self::LmStudio => {
+                Quirks { efforts: UP_TO_HIGH, parallel_tool_calls: false, files: false, ..generic }
+            }
         }
     }
 }

@@ -45,6 +45,8 @@ pub enum Lesson {
     NoStreamOptions,
     /// It does not know `parallel_tool_calls`.
     NoParallelToolCalls,
+    /// It takes no schema for its answer.
+    NoJsonSchema,
     /// It summarises its reasoning for nobody, or not for this key.
     NoSummary,
     /// It is served in another dialect.
@@ -162,6 +164,7 @@ impl fmt::Display for Lesson {
             Self::Efforts(efforts) => write!(f, "takes the efforts {}", efforts.join(", ")),
             Self::NoStreamOptions => f.write_str("refuses stream_options"),
             Self::NoParallelToolCalls => f.write_str("refuses parallel_tool_calls"),
+            Self::NoJsonSchema => f.write_str("refuses response_format json_schema"),
             Self::NoSummary => f.write_str("gives no summaries of its reasoning"),
             Self::Dialect(dialect) => write!(f, "is served in the dialect {}", dialect.name()),
         }

@@ -131,6 +131,7 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
     let transcript = translation.conversation(request.system.take(), request.messages)?;
 
     let takes_text_back = translation.form.reasoning_back.is_text();
+    let prefill = transcript.prefill();
     let one_tool_call = settings.one_tool_call;
     let body = match options.dialect {
         Dialect::Chat => Body::Chat(messages_via_chat::write(settings, transcript, options)),
@@ -145,6 +146,7 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
         tool_names: translation.names,
         used_tool_ids,
         scan_for_stop,
+        prefill,
         stop_sequences: Some(stop_sequences),
         one_tool_call,
         omit_thinking,
@@ -152,6 +154,7 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
         think_tags: options.quirks.think_tags,
         think_opened: options.quirks.think_opened && !no_thinking,
         citations: options.quirks.citations,
+        context_window: options.context_window,
         lenient_eof: options.quirks.lenient_eof,
         input_estimate: tokens::estimate(&body),
     };

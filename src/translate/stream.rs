@@ -10,6 +10,7 @@
 //!     └────────────────────────┴── failure, EOF too early ───────────▶ Ended (error)
 //! ```
 
+mod echo;
 mod ending;
 mod reasoning;
 
@@ -24,6 +25,7 @@ use crate::protocol::anthropic::error::{Error, ErrorKind};
 use crate::protocol::anthropic::response::{Message, StopReason, Usage};
 use crate::protocol::anthropic::stream::Event;
 use crate::sse;
+use echo::Echo;
 use reasoning::Carried;
 use serde_json::value::RawValue;
 use std::mem;
@@ -46,6 +48,7 @@ pub struct Stream {
     reader: Reader,
     writer: MessageWriter,
     scan: StopScan,
+    echo: Echo,
     /// Reused between chunks.
     deltas: Vec<Delta>,
     started: bool,
@@ -80,6 +83,7 @@ impl Stream {
                 Some(sequences) if context.scan_for_stop => sequences.clone(),
                 _ => Vec::new(),
             }),
+            echo: Echo::new(context.prefill.clone()),
             context,
             deltas: Vec::new(),
             started: false,
@@ -250,7 +254,7 @@ impl Stream {
     /// Visible text, up to a stop sequence.
     fn text(&mut self, text: String, events: &mut Vec<Event>) {
         self.sign(Carried::Nothing, events);
-        let scanned = self.scan.push(text);
+        let scanned = self.scan.push(self.echo.cut(text));
         self.show(scanned, events);
     }
 
@@ -271,6 +275,8 @@ impl Stream {
 
     /// Shows the text that might have become a stop sequence, or a longer one.
     fn release(&mut self, events: &mut Vec<Event>) {
+        let scanned = self.scan.push(self.echo.release());
+        self.show(scanned, events);
         let scanned = self.scan.release();
         self.show(scanned, events);
     }

@@ -5,7 +5,7 @@
 
 use super::digest::hex;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Longest name that upstreams take.
 const MAX_LENGTH: usize = 64;
@@ -17,18 +17,24 @@ const HASH_LENGTH: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ToolNames {
     original: HashMap<String, String>,
+    /// All names in the upstream's form.
+    upstream: BTreeSet<String>,
 }
 
 impl ToolNames {
     /// The upstream's form of a client's name; remembers the way back.
     pub(crate) fn upstream_name(&mut self, name: &str) -> String {
-        match legal_name(name) {
-            Cow::Borrowed(name) => name.to_owned(),
-            Cow::Owned(changed) => {
-                self.original.insert(changed.clone(), name.to_owned());
-                changed
-            }
+        let legal = legal_name(name);
+        if let Cow::Owned(changed) = &legal {
+            self.original.insert(changed.clone(), name.to_owned());
         }
+        self.upstream.insert(legal.clone().into_owned());
+        legal.into_owned()
+    }
+
+    /// The upstream's forms of all names.
+    pub(crate) const fn upstream_names(&self) -> &BTreeSet<String> {
+        &self.upstream
     }
 
     /// The client's form of an upstream's name. Names the request did not have pass through.

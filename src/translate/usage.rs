@@ -27,10 +27,12 @@ impl From<&chunk::Usage> for Counts {
     fn from(usage: &chunk::Usage) -> Self {
         let details = usage.prompt_tokens_details.clone().unwrap_or_default();
         let read = details.cached_tokens.or(usage.prompt_cache_hit_tokens).or(usage.cached_tokens);
+        let written =
+            details.cache_write_tokens.or(details.created_cache_tokens).or(details.cache_creation_tokens);
         Self {
             input: usage.prompt_tokens,
             read: read.unwrap_or(0),
-            written: details.cache_write_tokens.unwrap_or(0),
+            written: written.unwrap_or(0),
             written_for_hours: None,
             output: usage.completion_tokens,
             total: usage.total_tokens,
@@ -132,6 +134,16 @@ mod tests {
             [6, 4, 0, 1],
             None,
         );
+        for name in ["created_cache_tokens", "cache_creation_tokens"] {
+            let details = format!(r#"{{"cached_tokens":80,"{name}":10}}"#);
+            check(
+                &format!(
+                    r#"{{"prompt_tokens":100,"completion_tokens":1,"prompt_tokens_details":{details}}}"#
+                ),
+                [10, 80, 10, 1],
+                None,
+            );
+        }
         check(r#"{"prompt_tokens":10,"cached_tokens":4}"#, [6, 4, 0, 0], None);
     }
 

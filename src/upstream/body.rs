@@ -1,6 +1,7 @@
 //! The body of an answer, as it arrives.
 
 use std::{
+    fmt,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -9,23 +10,68 @@ use std::{
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_core::Stream;
 use futures_util::StreamExt as _;
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use tokio::time;
+use tower_http::decompression::DecompressionBody;
 
-use super::error::{Error, Waiting};
+use super::{
+    direct,
+    error::{Error, Waiting, inside},
+};
 
 /// The bytes of an answer, decompressed. Dropping it ends the call.
 #[derive(Debug)]
 pub struct Body {
     /// What was read ahead.
     head: Option<Bytes>,
-    inner: reqwest::Body,
+    inner: Inner,
     host: String,
 }
 
+/// The bytes, by the way they come.
+pub(super) enum Inner {
+    Direct(direct::Body),
+    /// The same, compressed on the way.
+    Decompressed(Pin<Box<DecompressionBody<direct::Body>>>),
+    Proxied(reqwest::Body),
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Direct(_) => "Direct",
+            Self::Decompressed(_) => "Decompressed",
+            Self::Proxied(_) => "Proxied",
+        })
+    }
+}
+
+impl Inner {
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+        host: &str,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match self {
+            Self::Direct(body) => {
+                let polled = Pin::new(body).poll_frame(context);
+                polled.map_err(|error| Error::from_body(&error, false, host.to_owned()))
+            }
+            Self::Decompressed(body) => {
+                let polled = body.as_mut().poll_frame(context);
+                polled.map_err(|error| Error::from_body(&*error, true, host.to_owned()))
+            }
+            Self::Proxied(body) => {
+                let polled = Pin::new(body).poll_frame(context);
+                polled.map_err(|error| Error::from_body(inside(&error), error.is_decode(), host.to_owned()))
+            }
+        }
+    }
+}
+
 impl Body {
-    pub(super) fn new(response: reqwest::Response, host: String) -> Self {
-        Self { head: None, inner: response.into(), host }
+    pub(super) fn new(inner: Inner, host: String) -> Self {
+        Self { head: None, inner, host }
     }
 
     /// The first piece, which is read again afterwards; empty if none comes within `patience`.
@@ -41,8 +87,21 @@ impl Body {
     /// # Errors
     /// When reading fails, waits too long, or the body is longer.
     pub async fn collect(self, limit: usize, idle: Duration) -> Result<Bytes, Error> {
+        self.collect_until(limit, idle, |_| Progress::Open).await
+    }
+
+    /// Reads like [`Body::collect`], but only as far as `progress` says of the pieces.
+    ///
+    /// # Errors
+    /// When reading fails, waits too long, or the body is longer, before what is wanted is there.
+    pub async fn collect_until(
+        self,
+        limit: usize,
+        idle: Duration,
+        progress: impl FnMut(&[u8]) -> Progress,
+    ) -> Result<Bytes, Error> {
         let host = self.host.clone();
-        let (bytes, end) = self.read(limit, idle).await;
+        let (bytes, end) = self.read(limit, idle, progress).await;
         match end {
             End::Whole => Ok(bytes),
             End::Failed(error) => Err(error),
@@ -52,22 +111,37 @@ impl Body {
 
     /// Reads the beginning, for the message of an error: what came within the limits counts, however it ended.
     pub async fn prefix(self, limit: usize, idle: Duration) -> Bytes {
-        self.read(limit, idle).await.0
+        self.read(limit, idle, |_| Progress::Open).await.0
     }
 
     /// A byte order mark at the beginning is no part of the text, and JSON parsers refuse it.
-    async fn read(self, limit: usize, idle: Duration) -> (Bytes, End) {
-        let (mut bytes, end) = self.read_all(limit, idle).await;
+    async fn read(
+        self,
+        limit: usize,
+        idle: Duration,
+        progress: impl FnMut(&[u8]) -> Progress,
+    ) -> (Bytes, End) {
+        let (mut bytes, end) = self.read_all(limit, idle, progress).await;
         if bytes.starts_with(BYTE_ORDER_MARK) {
             bytes.advance(BYTE_ORDER_MARK.len());
         }
         (bytes, end)
     }
 
-    async fn read_all(mut self, limit: usize, idle: Duration) -> (Bytes, End) {
+    async fn read_all(
+        mut self,
+        limit: usize,
+        idle: Duration,
+        mut progress: impl FnMut(&[u8]) -> Progress,
+    ) -> (Bytes, End) {
         let mut bytes = BytesMut::new();
+        let mut so_far = Progress::Open;
         loop {
-            match time::timeout(idle, self.next()).await {
+            let patience = match so_far {
+                Progress::Open => idle,
+                Progress::Enough(patience) => patience.min(idle),
+            };
+            match time::timeout(patience, self.next()).await {
                 Ok(None) => return (bytes.freeze(), End::Whole),
                 Ok(Some(Ok(piece))) => {
                     let room = limit - bytes.len();
@@ -75,7 +149,9 @@ impl Body {
                     if piece.len() > room {
                         return (bytes.freeze(), End::Cut);
                     }
+                    so_far = progress(&piece);
                 }
+                Ok(Some(Err(_))) | Err(_) if so_far != Progress::Open => return (bytes.freeze(), End::Whole),
                 Ok(Some(Err(error))) => return (bytes.freeze(), End::Failed(error)),
                 Err(_) => {
                     let error = Error::Timeout { host: self.host, waiting: Waiting::NextBytes, limit: idle };
@@ -84,6 +160,15 @@ impl Body {
             }
         }
     }
+}
+
+/// How much of a body is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The rest is needed.
+    Open,
+    /// What comes within that time is welcome; what does not is not missed.
+    Enough(Duration),
 }
 
 /// U+FEFF in UTF-8.
@@ -103,9 +188,10 @@ impl Stream for Body {
             return Poll::Ready(Some(Ok(head)));
         }
         loop {
-            return Poll::Ready(match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
+            let Self { inner, host, .. } = &mut *self;
+            return Poll::Ready(match ready!(inner.poll_frame(context, host)) {
                 None => None,
-                Some(Err(error)) => Some(Err(Error::from_body(&error, self.host.clone()))),
+                Some(Err(error)) => Some(Err(error)),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(bytes) => Some(Ok(bytes)),
                     // Trailers say nothing to us.

@@ -116,6 +116,9 @@ impl Course {
 
     /// Whether there shall be another attempt, and after which wait.
     pub(super) fn next(&mut self, outcome: &Outcome, budget: &Budget, metrics: &Metrics) -> Option<Duration> {
+        if matches!(outcome, Outcome::Answered { status: ..400, .. }) {
+            return None;
+        }
         match decide(outcome, self.history, jitter()) {
             Decision::Stop => None,
             Decision::Retry(_) if !budget.take_retry() => {

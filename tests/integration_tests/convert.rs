@@ -269,7 +269,10 @@ fn bad_data_is_told_with_its_place() {
         (request(r#""messages":[{"role":"nobody","content":"x"}]"#), "messages.0.role: "),
         (user(r#"[{"type":"text","text":"x"},{"type":"nope"}]"#), "messages.0.content.1: "),
         (user(r#"[{"type":"image","source":{"type":"file","file_id":"f"}}]"#), "messages.0.content.0"),
-        (user(r#"[{"type":"tool_result","tool_use_id":"t9"}]"#), "messages.0.content.0: tool_use_id: "),
+        (
+            user(r#"[{"type":"tool_result","tool_use_id":"t9"}]"#),
+            "messages.0.content.0: unexpected `tool_use_id` found in `tool_result` blocks: t9.",
+        ),
         (r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#.to_owned(), "max_tokens: "),
         ("{\"model\":\"m\",\n\"messages\":[,]}".to_owned(), "line 2 column 13"),
         (format!(r#"{{"a":{}"#, "[".repeat(100_000)), "column"),
@@ -306,6 +309,21 @@ fn the_first_four_stop_sequences_are_sent_and_the_others_reported() {
     assert_eq!(sent["stop"], json!(["a", "b", "c", "d"]));
     let loss: Value = serde_json::from_str(&output.stderr).unwrap();
     assert_eq!((&loss["pointer"], &loss["kind"]), (&json!("/stop_sequences/4"), &json!("dropped")));
+}
+
+#[test]
+fn stop_sequences_are_searched_for_in_an_answer() {
+    let request = json!({
+        "model": "m", "max_tokens": 3, "messages": [{"role": "user", "content": "x"}], "stop_sequences": ["STOP"],
+    });
+    let program = convert(&["--request", "request.json"]).file("request.json", request.to_string());
+    let output = program.stdin(bodies::completion("ab STOP cd").to_string()).run();
+    let message: Value = serde_json::from_str(good(&output)).unwrap();
+    assert_eq!(message["content"], json!([{"type": "text", "text": "ab "}]));
+    assert_eq!(
+        (&message["stop_reason"], &message["stop_sequence"]),
+        (&json!("stop_sequence"), &json!("STOP"))
+    );
 }
 
 #[test]

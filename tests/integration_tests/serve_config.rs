@@ -130,6 +130,25 @@ fn a_flag_wins_over_everything() {
 }
 
 #[test]
+fn a_proxy_of_the_system_is_used_unless_the_upstream_is_at_home() {
+    let with = |base_url: &str, program: Program, proxy: &str| {
+        program.env("OPENAI_BASE_URL", base_url).env("http_proxy", proxy).env("no_proxy", "")
+    };
+    let proxy = Upstream::start(vec![Exchange::new().json(completion("Hello"))]);
+    let address = proxy.base_url();
+    let gateway = Gateway::before(proxy, |it| with("http://upstream.invalid/v1", it, &address));
+    gateway.say("hi");
+    assert_eq!(gateway.request().target, "http://upstream.invalid/v1/chat/completions");
+    gateway.end();
+    let upstream = Upstream::start(vec![Exchange::new().json(completion("Hello"))]);
+    let base_url = format!("{}/v1", upstream.base_url());
+    let gateway = Gateway::before(upstream, |it| with(&base_url, it, "http://proxy.invalid"));
+    gateway.say("hi");
+    assert_eq!(gateway.request().target, "/v1/chat/completions");
+    gateway.end();
+}
+
+#[test]
 fn the_models_of_openai_are_defaults_only_on_its_own_host() {
     let asked = asked_model(|program| program.args(["--preset", "openai"]));
     assert_eq!(asked, "claude-sonnet-5-5");

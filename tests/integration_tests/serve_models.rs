@@ -45,6 +45,9 @@ fn the_list_has_every_configured_name_and_one_alias_of_each_family() {
             (Some(listed[0]), listed.last().copied())
         );
     }
+    let of = |lifecycle: &str| get(&gateway, &format!("/v1/models?lifecycle%5B%5D={lifecycle}"));
+    assert_eq!(of("active")["data"].as_array().unwrap().len(), 5);
+    assert_eq!(of("retired")["data"], json!([]));
     assert_eq!(gateway.upstream.requests().len(), 0, "the upstream is not asked");
     gateway.end();
 }

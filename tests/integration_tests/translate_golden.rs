@@ -186,6 +186,7 @@ fn options(case: &Case, dialect: Dialect) -> Options {
     let model = text("model").unwrap_or_else(|| "upstream-model".to_owned());
     Options {
         max_output_tokens: said["max_output_tokens"].as_u64(),
+        context_window: said["context_window"].as_u64(),
         stop_sequences: match text("stop_sequences").as_deref() {
             Some("answer") => StopSequences::Answer,
             _ => StopSequences::Upstream,

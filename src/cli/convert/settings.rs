@@ -25,6 +25,7 @@ pub(super) struct Settings {
     upstream: String,
     models: ModelMap,
     max_output_tokens: Option<u64>,
+    context_window: Option<u64>,
     /// `--model`.
     model: Option<String>,
     /// What `--request` says about the answer, in each dialect that it may have been sent in.
@@ -42,6 +43,7 @@ impl Settings {
             upstream: "the upstream".to_owned(),
             models: ModelMap::default(),
             max_output_tokens: None,
+            context_window: None,
             model: args.model.clone(),
             contexts: Vec::new(),
             status: args.status,
@@ -52,6 +54,7 @@ impl Settings {
             settings.upstream = config.upstream.name;
             settings.models = config.models;
             settings.max_output_tokens = config.upstream.max_output_tokens;
+            settings.context_window = config.upstream.context_window;
         }
         if let Some(preset) = args.preset {
             settings.quirks = preset.quirks();
@@ -68,8 +71,10 @@ impl Settings {
             for upstream in upstreams {
                 let parsed = Request::parse(&body).map_err(in_file)?;
                 let options = settings.options(upstream, &parsed.request.model);
-                let translated = translate::request(parsed, &options).map_err(in_file)?;
-                settings.contexts.push((upstream, translated.context));
+                let mut context = translate::request(parsed, &options).map_err(in_file)?.context;
+                // Whoever asked the upstream may have left them to the answer's translation.
+                context.scan_for_stop |= context.stop_sequences.is_some() && !settings.quirks.reports_stop;
+                settings.contexts.push((upstream, context));
             }
         }
         Ok(settings)
@@ -81,6 +86,7 @@ impl Settings {
         let model = self.model.clone().unwrap_or_else(mapped);
         Options {
             max_output_tokens: self.max_output_tokens,
+            context_window: self.context_window,
             stop_sequences: StopSequences::Upstream,
             dialect: upstream,
             ..Options::new(self.quirks.clone(), self.upstream.clone(), model)

@@ -45,7 +45,7 @@ pub(super) enum Alarm {
 }
 
 /// How long usage is waited for once the answer is complete. Some servers keep the connection open.
-const FINISH_WITHIN: Duration = Duration::from_secs(2);
+pub(crate) const FINISH_WITHIN: Duration = Duration::from_secs(2);
 
 impl Clock {
     pub(super) fn start() -> Self {

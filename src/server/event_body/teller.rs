@@ -7,8 +7,8 @@ use bytes::Bytes;
 use crate::{
     protocol::anthropic::{error::Error, stream::Event},
     server::request_log::Notes,
-    sse::{self, Decoder},
-    translate::{messages_forwarded, stream},
+    sse::Decoder,
+    translate::{self, messages_forwarded, stream},
 };
 
 /// The machine behind a streamed answer.
@@ -188,7 +188,7 @@ impl Translated {
                 Event::ContentBlockStart { .. } => self.has_content = true,
                 _ => {}
             }
-            sse::encode(event.name(), &event, out);
+            translate::encode(&event, out);
         }
     }
 }

@@ -137,7 +137,8 @@ const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-requ
 
 /// What a translated request asks of the upstream.
 fn call<'a>(caller: &'a Caller, prepared: &'a Prepared) -> Call<'a> {
-    let accept = if prepared.stream { Accept::Events } else { Accept::Json };
+    let streamed = prepared.stream || prepared.context.scan_for_stop;
+    let accept = if streamed { Accept::Events } else { Accept::Json };
     let endpoint = match prepared.context.dialect {
         Dialect::Chat => Endpoint::ChatCompletions,
         Dialect::Responses => Endpoint::Responses,

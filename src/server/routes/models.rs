@@ -10,7 +10,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::query_value;
+use super::{query_value, query_values};
 use crate::{
     models::{Family, Listed, Rule, Target},
     protocol::anthropic::error::Error,
@@ -62,6 +62,10 @@ pub(crate) async fn list(
     let value = |name| query_value(query.as_deref(), name);
     let wish = Wish { limit: value("limit"), after_id: value("after_id"), before_id: value("before_id") };
     let mut all = shared.config.models.listed();
+    let lifecycles: Vec<_> = query_values(query.as_deref(), "lifecycle[]").collect();
+    if !(lifecycles.is_empty() || lifecycles.iter().any(|wanted| wanted == LIFECYCLE)) {
+        all.clear();
+    }
     all.retain(|listed| caller.may_use(&listed.id, &listed.target.model));
     let ids: Vec<&str> = all.iter().map(|listed| listed.id.as_str()).collect();
     let (from, to, has_more) = window(&ids, &wish)?;
@@ -103,7 +107,7 @@ fn info(shared: &Shared, id: String, family: Option<Family>, target: &Target) ->
         display_name: target.display_name.clone().unwrap_or_else(|| id.clone()),
         id,
         created_at: "1970-01-01T00:00:00Z",
-        lifecycle: "active",
+        lifecycle: LIFECYCLE,
         line: family.map(|family| family.to_string()),
         deprecated_at: None,
         retires_at: None,
@@ -146,6 +150,8 @@ fn window(ids: &[&str], wish: &Wish) -> Result<(usize, usize, bool), Error> {
     }
 }
 
+/// What every model is here: nobody announces the end of one to this gateway.
+const LIFECYCLE: &str = "active";
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 1_000;
 

@@ -52,6 +52,8 @@ const BOTH: &[&str] = &[
     "context length of {limit} tokens. you requested a total of {total} tokens: {input} tokens from the input messages and {output} tokens for the completion",
     // Text Generation Inference.
     "`inputs` tokens + `max_new_tokens` must be <= {limit}. given: {input} `inputs` tokens and {output} `max_new_tokens`",
+    // vLLM before and after that.
+    "context length is {limit} tokens~your request has {input} input tokens plus {output} 'max_tokens'",
     // Anthropic.
     "exceed context limit: {input} + {output} > {limit}",
 ];
@@ -62,6 +64,16 @@ const INPUT: &[&str] = &[
     "context length is {limit} tokens~resulted in {input} tokens",
     "context length is {limit} tokens~requested {input} tokens",
     "context length is {limit} tokens~requested about {input} tokens",
+    "context length is {limit} tokens~your request has {input} input tokens",
+    "exceed the configured limit of {limit} tokens~resulted in {input} tokens",
+    // vLLM, from its engine, in several versions.
+    "prompt (length {input}) is longer than the maximum model length of {limit}",
+    "prompt (total length {input}) is too long to fit into the model (context length {limit})",
+    "prompt length {input} exceeds the max_model_len {limit}",
+    // TensorRT-LLM, Text Generation Inference, Cohere.
+    "prompt length ({input}) exceeds maximum input length ({limit})",
+    "`inputs` must have less than {limit} tokens. given: {input}",
+    "tokens in the prompt cannot exceed {limit} - received {input}",
     // SGLang, Together; in other words, too.
     "input ({input} tokens) is longer than the model's context length ({limit} tokens)",
     "input length ({input}) exceeds model's maximum context length ({limit})",
@@ -87,6 +99,13 @@ const INPUT: &[&str] = &[
     // LM Studio.
     "trying to keep the first {input} tokens~context length of only {limit} tokens",
     "prompt has {input} tokens, but the configured context size is {limit} tokens",
+    "n_keep: {input}>= n_ctx: {limit}",
+];
+
+/// The input alone, without saying how long it is: Gemini, Qwen on `DashScope`.
+const INPUT_ABOVE: &[&str] = &[
+    "input token count exceeds the maximum number of tokens allowed {limit}",
+    "range of input length should be [{}, {limit}]",
 ];
 
 /// Too long, without both numbers.
@@ -99,24 +118,29 @@ const UNKNOWN: &[&str] = &[
     "exceeds the available context size",
     // Groq and Cerebras.
     "reduce the length of the messages",
+    "context length exceeded",
+    // vLLM to March 2026 takes the room that the prompt leaves for what was asked; nobody asks for less than none.
+    "max_tokens must be at least 1, got -",
     // LM Studio.
     "greater than the context length",
     // Ollama's runner; MiniMax; GLM; Qwen on DashScope; Bedrock.
     "input length exceeds the context length",
     "context window exceeds limit",
     "prompt exceeds max length",
-    "range of input length should be",
     "input is too long for requested model",
 ];
 
-/// Ollama's servers say only by how much.
-const EXCESS: &[&str] =
-    &["exceeded max context length by {excess} tokens", "exceeded context length by {excess} tokens"];
+/// Ollama's servers and Cohere say only by how much.
+const EXCESS: &[&str] = &[
+    "exceeded max context length by {excess} tokens",
+    "exceeded context length by {excess} tokens",
+    "too many tokens: size limit exceeded by {excess} tokens",
+];
 
 /// The most tokens of an answer.
 const OUTPUT: &[&str] = &[
     // OpenAI, Azure: `max_tokens` and `max_completion_tokens`.
-    "tokens is too large: {output}. this model supports at most {limit} completion tokens",
+    "tokens is too large: {output}~this model supports at most {limit} completion tokens",
     "tokens'~integer above maximum value. expected a value <= {limit}, but got {output}",
     // Volcengine.
     "tokens`~integer above maximum value, expected a value <= {limit}, but got {output}",
@@ -161,6 +185,9 @@ pub(in crate::translate) fn limit(status: u16, described: &Described, asked: &As
     }
     if let Some(Found { limit: Some(limit), input: Some(input), .. }) = find_any(INPUT, text) {
         return Some(Limit::Input { input, limit });
+    }
+    if let Some(Found { limit: Some(limit), .. }) = find_any(INPUT_ABOVE, text) {
+        return Some(Limit::Input { input: asked.input_estimate.max(limit.saturating_add(1)), limit });
     }
     if let Some(Found { excess: Some(excess), .. }) = find_any(EXCESS, text) {
         // The clients need the difference only.
@@ -242,6 +269,10 @@ mod tests {
                 both(24_235, 64_000, 64_001),
             ),
             (
+                "This model's maximum context length is 2048 tokens. However, your request has 8 input tokens plus 2045 'max_tokens'. Please reduce one or the other.",
+                both(8, 2_045, 2_048),
+            ),
+            (
                 "Requested token count exceeds the model's maximum context length of 64000 tokens. You requested a total of 71897 tokens: 7897 tokens from the input messages and 64000 tokens for the completion. Please reduce",
                 both(7_897, 64_000, 64_000),
             ),
@@ -299,6 +330,54 @@ mod tests {
                 "request (140012 tokens) exceeds the available context size (65536 tokens), try increasing it",
                 140_012,
                 65_536,
+            ),
+            (
+                "This model's maximum context length is 2048 tokens. However, your request has 8000 input tokens. Please reduce the length of the input messages. (parameter=input_tokens, value=8000)",
+                8_000,
+                2_048,
+            ),
+            (
+                "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 300000 tokens. Please reduce the length of the messages.",
+                300_000,
+                272_000,
+            ),
+            (
+                "The decoder prompt (length 16476) is longer than the maximum model length of 16384. Make sure that `max_model_len` is no smaller than the number of text tokens.",
+                16_476,
+                16_384,
+            ),
+            (
+                "The prompt (total length 16476) is too long to fit into the model (context length 16384).",
+                16_476,
+                16_384,
+            ),
+            (
+                "The engine prompt length 1307 exceeds the max_model_len 1024. Please reduce prompt.",
+                1_307,
+                1_024,
+            ),
+            ("Prompt length (140000) exceeds maximum input length (131072).", 140_000, 131_072),
+            ("Input validation error: `inputs` must have less than 4096 tokens. Given: 5000", 5_000, 4_096),
+            (
+                "too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 4292.",
+                4_292,
+                4_081,
+            ),
+            (
+                "The number of tokens to keep from the initial prompt is greater than the context length (n_keep: 10136>= n_ctx: 4096). Try to load the model with a larger context length",
+                10_136,
+                4_096,
+            ),
+            // How long it is remains unsaid: at least one token too long, or what was estimated.
+            (
+                "The input token count exceeds the maximum number of tokens allowed 1048576.",
+                1_048_577,
+                1_048_576,
+            ),
+            (
+                "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 3072]",
+                5_000,
+                3_072,
             ),
             ("prompt token count of 9 exceeds the limit of 8", 9, 8),
             (
@@ -358,7 +437,7 @@ mod tests {
             "The number of tokens to keep from the initial prompt is greater than the context length. Try to load the model with a larger context length",
             "invalid params, context window exceeds limit (2013)",
             "Prompt exceeds max length",
-            "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 129024]",
+            "max_tokens must be at least 1, got -7584. (parameter=max_tokens, value=-7584)",
             "Input is too long for requested model.",
         ] {
             assert_eq!(of(text), Some(Limit::Unknown), "{text}");
@@ -444,7 +523,6 @@ mod tests {
         for text in [
             "bad 12",
             "Too many tokens, please wait before trying again.",
-            "max_tokens must be at least 1, got -123.",
             "`max_tokens` must be greater than `thinking.budget_tokens` (24576)",
             "temperature: Input should be less than or equal to 1",
             "You requested up to 65536 tokens, but can only afford 4000.",

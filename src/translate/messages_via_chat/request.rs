@@ -9,7 +9,7 @@ use crate::translate::quirks::{
     CacheControl, MaxTokensField, Prefill, Quirks, ReasoningEcho, ReasoningRequest,
 };
 use crate::translate::request::{
-    Choice, FileUrls, Form, Format, Function, Markers, Reasoning, ReasoningBack, Settings, Transcript,
+    Choice, FileUrls, Form, Format, Function, Markers, Part, Reasoning, ReasoningBack, Settings, Transcript,
 };
 
 pub(crate) use pieces::pieces;
@@ -34,8 +34,10 @@ pub(crate) fn form(quirks: &Quirks) -> Form {
         file_urls: if quirks.file_urls { FileUrls::Taken } else { FileUrls::Refused },
         top_k: quirks.top_k,
         strict_tools: quirks.strict_tools,
-        most_stop_sequences: MAX_STOP_SEQUENCES,
+        // Those that name the match, vLLM and SGLang, take any number.
+        most_stop_sequences: if quirks.reports_stop { usize::MAX } else { MAX_STOP_SEQUENCES },
         reports_stop: quirks.reports_stop,
+        json_schema: quirks.json_schema,
         least_max_tokens: 1,
         tool_ids: quirks.tool_ids,
         reasoning_request: quirks.reasoning_request,
@@ -51,8 +53,9 @@ pub(crate) fn form(quirks: &Quirks) -> Form {
 }
 
 /// Writes a request down.
-pub(crate) fn write(settings: Settings, transcript: Transcript, options: &Options) -> chat::Request {
+pub(crate) fn write(settings: Settings, mut transcript: Transcript, options: &Options) -> chat::Request {
     let quirks = &options.quirks;
+    transcript.leading.extend(settings.format.as_ref().filter(|format| format.in_words).map(format_in_words));
     let mut body = chat::Request {
         model: options.model.clone(),
         stream: settings.stream.then_some(true),
@@ -109,8 +112,20 @@ fn reasoning(reasoning: &Reasoning, quirks: &Quirks, body: &mut chat::Request) {
 }
 
 fn response_format(format: Format) -> chat::ResponseFormat {
-    let Format { name, schema, strict } = format;
-    chat::ResponseFormat { kind: "json_schema", json_schema: chat::JsonSchema { name, schema, strict } }
+    let Format { name, schema, strict, in_words } = format;
+    if in_words {
+        return chat::ResponseFormat { kind: "json_object", json_schema: None };
+    }
+    let json_schema = Some(chat::JsonSchema { name, schema, strict });
+    chat::ResponseFormat { kind: "json_schema", json_schema }
+}
+
+/// Upstreams take `json_object` only where the prompt speaks of JSON.
+fn format_in_words(format: &Format) -> Part {
+    let schema = format.schema.get();
+    Part::text(format!(
+        "Answer with a single JSON object and nothing else. It must be valid by this JSON schema:\n{schema}"
+    ))
 }
 
 fn tool(function: Function) -> chat::Tool {

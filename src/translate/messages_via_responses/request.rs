@@ -33,6 +33,7 @@ pub(crate) fn form(quirks: &Quirks) -> Form {
         strict_tools: true,
         most_stop_sequences: 0,
         reports_stop: false,
+        json_schema: true,
         least_max_tokens: LEAST_MAX_TOKENS,
         tool_ids: match quirks.tool_ids {
             ToolIds::Max40 => ToolIds::Max64,
@@ -78,7 +79,7 @@ fn reasoning(wish: &Reasoning) -> Option<responses::Reasoning> {
     (reasoning.effort.is_some() || reasoning.summary.is_some()).then_some(reasoning)
 }
 
-fn text_format(Format { name, schema, strict }: Format) -> responses::Format {
+fn text_format(Format { name, schema, strict, .. }: Format) -> responses::Format {
     responses::Format { kind: "json_schema", name, schema, strict }
 }
 

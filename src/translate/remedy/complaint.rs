@@ -15,6 +15,8 @@ pub(super) enum Complaint {
     Sampling,
     /// The effort; these are taken.
     Effort(Vec<&'static str>),
+    /// A schema for the answer.
+    JsonSchema,
     /// A summary of the reasoning.
     Summary,
 }
@@ -51,13 +53,38 @@ const SAMPLING: &[&str] = &[
     "invalid top_p: only {} is allowed for this model",
 ];
 
-/// What stands before the efforts that are taken: OpenAI and Azure, Groq, Moonshot, pydantic.
+/// What stands before the efforts that are taken: OpenAI and Azure, Groq, Moonshot, Ollama, pydantic as JSON and as
+/// Python writes it (`SGLang`, vLLM). A list in which no effort stands means that none is taken.
 const EFFORT: &[(&str, &str)] = &[
     ("unsupported value: 'reasoning_effort' does not support", "supported values are"),
     ("unsupported value: 'reasoning.effort' does not support", "supported values are"),
     ("`reasoning_effort` must be one of", "must be one of"),
     ("validation error for `reasoning_effort`: expected one of", "expected one of"),
+    ("reasoning_effort must be one of", "must be one of"),
+    ("invalid reasoning value: ", "(must be "),
     ("\"reasoning_effort\"]~input should be", "input should be"),
+    ("'reasoning_effort')~input should be", "input should be"),
+];
+
+/// That the model does not reason, or not at will: Groq and Cerebras, Ollama, Gemini.
+const NO_EFFORT: &[&str] = &[
+    "reasoning_effort is not supported with this model",
+    "`reasoning_effort` is not supported with this model",
+    "does not support thinking",
+    "thinking is not supported by this model",
+    "thinking level is not supported for this model",
+];
+
+/// That the value is not taken, without a list: Ollama, Gemini.
+const NOT_THIS_EFFORT: &[&str] =
+    &["think value~is not supported for this model", "this model only works in thinking mode"];
+
+/// That the answer cannot be bound to a schema: DeepSeek, in two versions, Groq, OpenAI and Azure.
+const JSON_SCHEMA: &[&str] = &[
+    "this response_format type is unavailable now",
+    "`json_schema` is unavailable now",
+    "does not support response format `json_schema`",
+    "'response_format' of type 'json_schema' is not supported with this model",
 ];
 
 impl Complaint {
@@ -65,6 +92,9 @@ impl Complaint {
         let text = described.text();
         if find_any(SAMPLING, text).is_some() {
             return Some(Self::Sampling);
+        }
+        if sent.json_schema && find_any(JSON_SCHEMA, text).is_some() {
+            return Some(Self::JsonSchema);
         }
         if sent.dialect == Dialect::Responses
             && (find("verified to generate reasoning summaries", text).is_some()
@@ -84,6 +114,7 @@ impl Complaint {
     pub(super) fn lesson(self, sent: &Sent) -> Option<Lesson> {
         match self {
             Self::Sampling => sent.sampling.then_some(Lesson::NoSampling),
+            Self::JsonSchema => Some(Lesson::NoJsonSchema),
             Self::Summary => sent.summary.then_some(Lesson::NoSummary),
             Self::Effort(efforts) => Some(Lesson::Efforts(efforts)),
             Self::Member(name) => about_member(&name, sent),
@@ -121,6 +152,8 @@ fn about_effort(described: &Described, sent: &str) -> Option<Complaint> {
     let known = EFFORT.iter().find(|(template, _)| find(template, text).is_some());
     let listed = match known {
         Some((_, marker)) => list_of(marker),
+        None if find_any(NO_EFFORT, text).is_some() => Some(Vec::new()),
+        None if find_any(NOT_THIS_EFFORT, text).is_some() => None,
         // OpenAI names the value here, and the member in `param` only.
         None if described.param.ends_with("effort") => {
             text.contains(&format!("'{sent}' is not supported with")).then_some(())?;
@@ -138,7 +171,9 @@ fn about_effort(described: &Described, sent: &str) -> Option<Complaint> {
 
 /// The efforts that are named, up to the end of the list. The value that was sent may stand behind it.
 fn efforts_in(text: &str) -> Vec<&'static str> {
-    let list = text.split(['.', '"']).next().unwrap_or_default();
+    // Ollama quotes each of them by what ends the list elsewhere.
+    let ends = if text.trim_start().starts_with('"') { [')', '.'] } else { ['"', '.'] };
+    let list = text.split(ends).next().unwrap_or_default();
     let list = list.split("received").next().unwrap_or_default();
     let words: Vec<&str> = list.split(|c: char| !c.is_ascii_alphanumeric()).collect();
     EFFORTS.iter().copied().filter(|effort| words.contains(effort)).collect()

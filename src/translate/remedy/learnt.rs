@@ -16,6 +16,7 @@ pub struct Learnt {
     no_stop: bool,
     no_stream_options: bool,
     no_parallel_tool_calls: bool,
+    no_json_schema: bool,
     no_summary: bool,
 }
 
@@ -45,6 +46,7 @@ impl Learnt {
             Lesson::NoStop => !std::mem::replace(&mut self.no_stop, true),
             Lesson::NoStreamOptions => !std::mem::replace(&mut self.no_stream_options, true),
             Lesson::NoParallelToolCalls => !std::mem::replace(&mut self.no_parallel_tool_calls, true),
+            Lesson::NoJsonSchema => !std::mem::replace(&mut self.no_json_schema, true),
             Lesson::NoSummary => !std::mem::replace(&mut self.no_summary, true),
         }
     }
@@ -67,6 +69,7 @@ impl Learnt {
         quirks.top_k &= !self.no_top_k;
         quirks.stream_usage &= !self.no_stream_options;
         quirks.parallel_tool_calls &= !self.no_parallel_tool_calls;
+        quirks.json_schema &= !self.no_json_schema;
         if self.no_stop {
             quirks.reports_stop = false;
             options.stop_sequences = StopSequences::Answer;

@@ -27,6 +27,8 @@ pub struct Sent {
     pub stream_options: bool,
     /// `parallel_tool_calls`.
     pub parallel_tool_calls: bool,
+    /// A schema for the answer.
+    pub json_schema: bool,
     /// The wish for a summary of the reasoning.
     pub summary: bool,
 }
@@ -59,6 +61,7 @@ impl From<&chat::request::Request> for Sent {
             effort: request.reasoning_effort.clone().or(in_object),
             stream_options: request.stream_options.is_some(),
             parallel_tool_calls: request.parallel_tool_calls.is_some(),
+            json_schema: request.response_format.as_ref().is_some_and(|it| it.json_schema.is_some()),
             summary: false,
         }
     }
@@ -78,6 +81,7 @@ impl From<&responses::request::Request> for Sent {
             effort: reasoning.and_then(|it| it.effort).map(str::to_owned),
             stream_options: false,
             parallel_tool_calls: request.parallel_tool_calls.is_some(),
+            json_schema: false,
             summary: reasoning.is_some_and(|it| it.summary.is_some()),
         }
     }

@@ -155,10 +155,48 @@ fn the_efforts_of_a_model_are_learnt() {
     ] {
         assert_eq!(of(text), known(&efforts), "{text}");
     }
+    for (text, efforts) in [
+        ("`reasoning_effort` is not supported with this model", vec![]),
+        ("reasoning_effort is not supported with this model", vec![]),
+        ("\"llama3.2\" does not support thinking", vec![]),
+        (
+            "invalid reasoning value: 'minimal' (must be \"high\", \"medium\", \"low\", or \"none\")",
+            vec!["none", "low", "medium", "high"],
+        ),
+        ("reasoning_effort must be one of none or default", vec!["none"]),
+        (
+            "think value \"minimal\" is not supported for this model",
+            vec!["none", "low", "medium", "high", "xhigh", "max"],
+        ),
+        (
+            "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'reasoning_effort'), 'msg': \"Input should be 'low', 'medium' or 'high'\", 'input': 'minimal', 'ctx': {'expected': \"'low', 'medium' or 'high'\"}}",
+            vec!["low", "medium", "high"],
+        ),
+    ] {
+        assert_eq!(of(text), known(&efforts), "{text}");
+    }
     let by_value = r#"{"error":{"message":"Unsupported value: 'minimal' is not supported with the 'gpt-5.1' model. Supported values are: 'none', 'low', 'medium', and 'high'.","type":"invalid_request_error","param":"***.effort","code":"unsupported_value"}}"#;
     assert_eq!(of_body(400, by_value), known(&["none", "low", "medium", "high"]));
     // What was sent is on the list: the complaint is about something else.
     assert_eq!(of("`reasoning_effort` must be one of `minimal`, `low`"), None);
+}
+
+#[test]
+fn schemas_for_the_answer_are_not_sent_again() {
+    let mut context = context(MaxTokensField::MaxTokens);
+    for text in [
+        "This response_format type is unavailable now",
+        "Failed to deserialize the JSON body into the target type: response_format: response_format.type `json_schema` is unavailable now at line 1 column 12440",
+        "This model does not support response format `json_schema`. See supported models at https://console.groq.com/docs/structured-outputs#supported-models",
+        "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.",
+    ] {
+        let body = said(text);
+        let answer = UpstreamAnswer { status: 400, body: body.as_bytes(), ..UpstreamAnswer::default() };
+        context.sent.json_schema = true;
+        assert_eq!(remedy(&answer, &context), lesson!(Lesson::NoJsonSchema), "{text}");
+        context.sent.json_schema = false;
+        assert_eq!(remedy(&answer, &context), None, "{text}");
+    }
 }
 
 #[test]

@@ -23,6 +23,11 @@ impl Place {
         self.0.trim_start_matches('/').replace('/', ".")
     }
 
+    /// The message that it is in: `/messages/3` of `/messages/3/content/1`.
+    pub(super) fn message(&self) -> Self {
+        Self(self.0.split('/').take(3).collect::<Vec<_>>().join("/"))
+    }
+
     pub(super) fn refuse(&self, message: impl std::fmt::Display) -> Error {
         Error::invalid_request(format!("{}: {message}", self.dotted()))
     }
@@ -44,13 +49,13 @@ impl Translation<'_> {
     /// Content that holds nothing but text, images and documents, as parts. Blank texts are left out: OpenAI and
     /// Mistral refuse empty parts.
     pub(super) fn parts(&mut self, content: Content, place: &Place) -> Result<Vec<Part>, Error> {
-        self.parts_after(0, content, place)
+        self.parts_without(&[], content, place)
     }
 
-    /// [`Translation::parts`] without the first blocks, which the caller has dealt with.
-    pub(super) fn parts_after(
+    /// [`Translation::parts`] without the blocks at these places, which the caller has dealt with.
+    pub(super) fn parts_without(
         &mut self,
-        skipped: usize,
+        skipped: &[usize],
         content: Content,
         place: &Place,
     ) -> Result<Vec<Part>, Error> {
@@ -61,7 +66,10 @@ impl Translation<'_> {
                 self.mark(None, &mut parts);
             }
             Content::Blocks(blocks) => {
-                for (index, block) in blocks.into_iter().enumerate().skip(skipped) {
+                for (index, block) in blocks.into_iter().enumerate() {
+                    if skipped.contains(&index) {
+                        continue;
+                    }
                     self.block(block, &place.child(index), &mut parts)?;
                 }
             }

@@ -31,6 +31,20 @@ pub(crate) struct Transcript {
     pub(crate) is_prefilled: bool,
 }
 
+impl Transcript {
+    /// The beginning of the answer, if the client has written it.
+    pub(crate) fn prefill(&self) -> Option<String> {
+        let Some(Item::Assistant(sayings)) = self.items.last().filter(|_| self.is_prefilled) else {
+            return None;
+        };
+        let texts = sayings.iter().filter_map(|saying| match saying {
+            Saying::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        Some(texts.collect())
+    }
+}
+
 /// One thing that was said.
 #[derive(Debug)]
 pub(crate) enum Item {

@@ -25,6 +25,8 @@ pub(crate) struct Form {
     pub(crate) most_stop_sequences: usize,
     /// An upstream that ends at a stop sequence says at which.
     pub(crate) reports_stop: bool,
+    /// A schema for the answer is taken.
+    pub(crate) json_schema: bool,
     /// The least that may be asked for as `max_tokens`.
     pub(crate) least_max_tokens: u64,
     /// Which ids of tool calls are taken.

@@ -47,7 +47,7 @@ pub(crate) struct Marker {
 }
 
 impl Part {
-    pub(super) fn text(text: impl Into<String>) -> Self {
+    pub(crate) fn text(text: impl Into<String>) -> Self {
         PartKind::Text(text.into()).into()
     }
 

@@ -46,6 +46,8 @@ pub(crate) struct Format {
     pub(crate) schema: Box<RawValue>,
     /// Whether the schema keeps to OpenAI's strict subset.
     pub(crate) strict: bool,
+    /// The upstream takes no schema, so the system text must tell it.
+    pub(crate) in_words: bool,
 }
 
 impl Translation<'_> {
@@ -190,7 +192,11 @@ impl Translation<'_> {
         };
         let schema = self.without_ids(schema, &format!("{pointer}/schema"));
         let strict = json_schema::fits_strict(&schema);
-        if !strict {
+        let in_words = !self.form.json_schema;
+        if in_words {
+            let reason = "the upstream takes no schema, so the system text asks for it";
+            self.report.add(&pointer, Kind::Approximated, reason);
+        } else if !strict {
             let reason = "the schema is outside of the strict subset, so the upstream may deviate from it";
             self.report.add(&pointer, Kind::Approximated, reason);
         }
@@ -203,7 +209,7 @@ impl Translation<'_> {
             }
             None => DEFAULT_FORMAT_NAME.into(),
         };
-        Ok(Some(Format { name, schema, strict }))
+        Ok(Some(Format { name, schema, strict, in_words }))
     }
 }
 

@@ -2,32 +2,54 @@
 
 use super::blocks::Place;
 use super::{Part, Translation};
-use crate::protocol::anthropic::block::{Block, BlockKind, Content};
+use crate::protocol::anthropic::block::{BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::translate::report::Kind;
 
-/// Begins a block that Claude Code puts first and that differs from conversation to conversation, which would
+/// Begins a text that Claude Code puts first and that differs from conversation to conversation, which would
 /// spoil every prefix cache of the upstream. It says nothing to the model.
 const BILLING_HEADER: &str = "x-anthropic-billing-header:";
 
 impl Translation<'_> {
     /// The system prompt's texts, without Claude Code's billing header.
     pub(super) fn system_texts(&mut self, system: Content) -> Result<Vec<Part>, Error> {
-        let place = Place("/system".to_owned());
-        let header =
-            matches!(&system, Content::Blocks(blocks) if blocks.first().is_some_and(is_billing_header));
-        if header {
-            let reason = "a billing header, which differs every time and would spoil every prefix cache";
-            self.report.add("/system/0", Kind::Ignored, reason);
-        }
-        let parts = self.parts_after(usize::from(header), system, &place)?;
-        only_texts(parts, &place)
+        self.only_texts(system, &Place("/system".to_owned()))
     }
 
-    /// Content that may hold nothing but text.
-    pub(super) fn only_texts(&mut self, content: Content, place: &Place) -> Result<Vec<Part>, Error> {
-        let parts = self.parts(content, place)?;
-        only_texts(parts, place)
+    /// System content, which may hold nothing but text, without Claude Code's billing header.
+    pub(super) fn only_texts(&mut self, mut content: Content, place: &Place) -> Result<Vec<Part>, Error> {
+        let mut emptied = Vec::new();
+        match &mut content {
+            Content::Text(text) => {
+                self.cut_billing_header(text, place);
+            }
+            Content::Blocks(blocks) => {
+                for (index, block) in blocks.iter_mut().enumerate() {
+                    if let BlockKind::Text { text, .. } = &mut block.kind
+                        && self.cut_billing_header(text, &place.child(index))
+                    {
+                        emptied.push(index);
+                    }
+                }
+            }
+        }
+        let parts = self.parts_without(&emptied, content, place)?;
+        if !parts.iter().all(Part::is_text) {
+            return Err(place.refuse("system text holds nothing but text"));
+        }
+        Ok(parts)
+    }
+
+    /// Cuts the header's own line: what stands below it is for the model. Returns whether nothing does.
+    fn cut_billing_header(&mut self, text: &mut String, place: &Place) -> bool {
+        if !text.starts_with(BILLING_HEADER) {
+            return false;
+        }
+        let reason = "a billing header, which differs every time and would spoil every prefix cache";
+        self.report.add(&place.0, Kind::Ignored, reason);
+        let below = text.split_once('\n').map_or("", |(_, below)| below);
+        *text = below.trim_start_matches(['\r', '\n']).to_owned();
+        text.trim().is_empty()
     }
 }
 
@@ -46,15 +68,4 @@ pub(super) fn append(text: Part, parts: &mut Vec<Part>) {
     if parts.len() == 2 && parts.iter().all(Part::is_text) {
         *parts = vec![Part::joined(std::mem::take(parts), "\n\n")];
     }
-}
-
-fn only_texts(parts: Vec<Part>, place: &Place) -> Result<Vec<Part>, Error> {
-    if !parts.iter().all(Part::is_text) {
-        return Err(place.refuse("system text holds nothing but text"));
-    }
-    Ok(parts)
-}
-
-fn is_billing_header(block: &Block) -> bool {
-    matches!(&block.kind, BlockKind::Text { text, .. } if text.starts_with(BILLING_HEADER))
 }

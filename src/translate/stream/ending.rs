@@ -20,8 +20,12 @@ struct Ending<'a> {
     has_calls: bool,
     /// The model refused.
     refused: bool,
+    /// The last of them is not whole.
+    awaits_input: bool,
     /// A stop sequence matched.
     stop_sequence_matched: bool,
+    /// Nothing more fitted into the model's context.
+    window_full: bool,
 }
 
 /// # Errors
@@ -31,7 +35,9 @@ fn stop_reason(ending: Ending<'_>) -> Result<StopReason, Error> {
         Some(Finish::Failed(error)) => return Err(error.clone()),
         Some(Finish::Filter(_)) => StopReason::Refusal,
         _ if ending.refused => StopReason::Refusal,
+        Some(Finish::Limit) if ending.window_full => StopReason::ModelContextWindowExceeded,
         Some(Finish::Limit) => StopReason::MaxTokens,
+        Some(Finish::Exhausted) if !ending.has_calls || ending.awaits_input => StopReason::MaxTokens,
         // What was produced decides, not what the upstream calls it: a call wants its result.
         _ if ending.has_calls => StopReason::ToolUse,
         _ if ending.stop_sequence_matched => StopReason::StopSequence,
@@ -57,8 +63,10 @@ impl Stream {
         let ending = Ending {
             finish: self.finish.as_ref(),
             has_calls: self.writer.calls() > 0,
+            awaits_input: self.writer.awaits_input(),
             refused: self.refusal.is_some(),
             stop_sequence_matched: self.stop_sequence.is_some(),
+            window_full: self.is_window_full(),
         };
         let reason = match stop_reason(ending) {
             Ok(reason) => reason,
@@ -70,7 +78,8 @@ impl Stream {
             let pointer = self.context.dialect.finish();
             self.report.add(pointer, Kind::Approximated, format!("`{word}` is unknown"));
         }
-        let cut = if self.finish.as_ref().is_some_and(Finish::is_cut) { Cut::Yes } else { Cut::No };
+        let is_cut = self.finish.as_ref().is_some_and(Finish::is_cut) || reason == StopReason::MaxTokens;
+        let cut = if is_cut { Cut::Yes } else { Cut::No };
         if self.writer.close(cut, &mut self.report, events) == Err(BrokenInput) {
             let error = self.upstream_error("the arguments of a tool call are no valid JSON");
             return self.fail(error, events);
@@ -82,6 +91,18 @@ impl Stream {
             self.usage.output_tokens = tokens::estimate_output(self.said_bytes);
         }
         self.end(reason, events);
+    }
+
+    /// Whether the context was full before as much was said as was asked for.
+    fn is_window_full(&self) -> bool {
+        let Usage {
+            input_tokens, cache_creation_input_tokens, cache_read_input_tokens, output_tokens, ..
+        } = self.usage;
+        let used = [input_tokens, cache_creation_input_tokens, cache_read_input_tokens, output_tokens];
+        let used = used.into_iter().fold(0, u64::saturating_add);
+        self.reported_usage
+            && self.context.context_window.is_some_and(|window| used >= window)
+            && self.context.sent.max_tokens.is_some_and(|asked| output_tokens < asked)
     }
 
     fn end(&mut self, reason: StopReason, events: &mut Vec<Event>) {
@@ -123,8 +144,19 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_used_up_its_tokens_is_cut_unless_it_called_a_tool() {
+        assert_eq!(reason(Some(&Finish::Exhausted), false), StopReason::MaxTokens);
+        assert_eq!(reason(Some(&Finish::Exhausted), true), StopReason::ToolUse);
+        let finish = Some(&Finish::Exhausted);
+        let ending = Ending { finish, has_calls: true, awaits_input: true, ..Ending::default() };
+        assert_eq!(stop_reason(ending).unwrap(), StopReason::MaxTokens);
+    }
+
+    #[test]
     fn limits_filters_and_failures_outweigh_it() {
         assert_eq!(reason(Some(&Finish::Limit), true), StopReason::MaxTokens);
+        let full = Ending { finish: Some(&Finish::Limit), window_full: true, ..Ending::default() };
+        assert_eq!(stop_reason(full).unwrap(), StopReason::ModelContextWindowExceeded);
         assert_eq!(reason(Some(&Finish::Filter(None)), true), StopReason::Refusal);
         let refused = Ending { finish: Some(&Finish::Normal), refused: true, ..Ending::default() };
         assert_eq!(stop_reason(refused).unwrap(), StopReason::Refusal);

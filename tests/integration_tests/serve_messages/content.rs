@@ -144,8 +144,8 @@ fn f16_lone_surrogates_of_javascript_clients_are_mended() {
 #[test]
 fn stop_sequences_are_searched_for_here_and_named() {
     let whole = Exchange::new().json(completion("ab STOP cd"));
-    let stream = Exchange::new().sse(chunks(&["ab S", "TOP cd"]).into_iter().take(3)).hang();
-    let gateway = Gateway::start(vec![whole, stream]);
+    let stream = || Exchange::new().sse(chunks(&["ab S", "TOP cd"]).into_iter().take(3)).hang();
+    let gateway = Gateway::start(vec![whole, stream(), stream()]);
     let mut asked = request("hi", false);
     asked["stop_sequences"] = json!(["1", "2", "3", "4", "5", "STOP"]);
     let message = answer(gateway.post(asked.clone()));
@@ -155,8 +155,15 @@ fn stop_sequences_are_searched_for_here_and_named() {
         (&json!("stop_sequence"), &json!("STOP"))
     );
     asked["stream"] = json!(true);
-    let told = streamed(gateway.post(asked));
+    let told = streamed(gateway.post(asked.clone()));
     assert_eq!((told.text().as_str(), told.stop_sequence.as_deref()), ("ab ", Some("STOP")));
+    // The same for a client that wants no stream.
+    asked["stream"] = json!(false);
+    let message = answer(gateway.post(asked));
+    assert_eq!(message["content"], json!([{"type": "text", "text": "ab "}]));
+    assert_eq!(message["stop_sequence"], "STOP");
+    assert_eq!(gateway.upstream.requests()[2].json()["stream"], true);
+    assert_eq!(gateway.upstream.wait_for_ending(2), Ending::ClientClosed);
     // The upstream would stop without saying at which.
     assert_eq!(gateway.upstream.requests()[0].json().get("stop"), None);
     // Nobody pays for what nobody reads.

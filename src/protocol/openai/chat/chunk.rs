@@ -286,6 +286,12 @@ pub struct PromptTokensDetails {
     /// Written to a cache.
     #[serde(deserialize_with = "lenient::count")]
     pub cache_write_tokens: Option<u64>,
+    /// vLLM's name for the same.
+    #[serde(deserialize_with = "lenient::count")]
+    pub created_cache_tokens: Option<u64>,
+    /// `LiteLLM`'s name for the same.
+    #[serde(deserialize_with = "lenient::count")]
+    pub cache_creation_tokens: Option<u64>,
 }
 
 /// How the output divides.

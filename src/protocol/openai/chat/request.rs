@@ -268,11 +268,12 @@ pub struct NamedFunction {
 /// The format of the answer.
 #[derive(Debug, Clone, Serialize)]
 pub struct ResponseFormat {
-    /// Always `json_schema`.
+    /// `json_schema`, or `json_object` where the upstream takes no schema.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// The schema.
-    pub json_schema: JsonSchema,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub json_schema: Option<JsonSchema>,
 }
 
 /// A schema the answer must satisfy.

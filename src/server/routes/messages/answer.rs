@@ -1,30 +1,38 @@
 //! The way back: from the upstream's answer to the client's.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
     response::{IntoResponse as _, Response},
 };
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 
 use super::{prepare::Prepared, refusal::Refusal};
 use crate::{
-    config::server::OnLossy,
-    protocol::anthropic::{
-        error::{Error, ErrorKind},
-        response::{Message, StopReason, Usage},
+    config::{limits::Limits, server::OnLossy},
+    protocol::{
+        anthropic::{
+            error::{Error, ErrorKind},
+            response::{Message, StopReason, Usage},
+        },
+        json,
     },
     secret,
     server::{
         auth::Caller,
         error::{ApiError, Mask},
-        event_body::{EventBody, Pace, Setting, Teller},
+        event_body::{EventBody, FINISH_WITHIN, Pace, Setting, Teller},
         limits::Slot,
         request_log::Log,
         state::Shared,
     },
     sse,
-    translate::{message_explode::explode, report::Report, response::response, stream::Stream},
-    upstream::Answer,
+    translate::{
+        self, context::Context, message_explode::explode, report::Report, response::response, stream::Stream,
+    },
+    upstream::{self, Answer, Progress},
 };
 
 /// What came of a request.
@@ -55,7 +63,7 @@ pub(super) async fn translate_back(
         let teller = Teller::translated(stream, limits.max_event_size);
         return Ok(event_stream(stream_events(shared, log, mask, teller, answer, slot).await?));
     }
-    let body = answer.body.collect(limits.max_response_size, limits.stream_idle_timeout).await?;
+    let body = collected(answer.body, limits, &prepared.context).await?;
     let Prepared { context, report: mut lost, .. } = prepared;
     let (message, report) = response(&body, secret::message_id(), context)
         .map_err(|error| ApiError::upstream(mask.error(error)))?;
@@ -67,9 +75,36 @@ pub(super) async fn translate_back(
     refuse_losses(shared, &report)?;
     // The headers have not gone yet, so they name what was lost on both ways.
     lost.extend(report);
-    let mut response = json(&message);
+    let mut response = json(&message, body.len());
     response.headers_mut().extend(warning(&lost));
     Ok(response)
+}
+
+/// The whole body; where stop sequences are looked for, an event stream is left as soon as one is found, so that
+/// nobody waits and pays for what follows it.
+async fn collected(
+    body: upstream::Body,
+    limits: &Limits,
+    context: &Context,
+) -> Result<Bytes, upstream::Error> {
+    let (limit, idle) = (limits.max_response_size, limits.stream_idle_timeout);
+    if !context.scan_for_stop {
+        return body.collect(limit, idle).await;
+    }
+    let mut stream = Stream::new(String::new(), context.clone());
+    let mut decoder = sse::Decoder::new(limit);
+    let mut events = Vec::new();
+    let progress = |piece: &[u8]| {
+        // The decoder's limit is that of the body, which ends the reading.
+        let _ = decoder.push(piece, |event| stream.push(&event, &mut events));
+        events.clear();
+        match () {
+            () if stream.is_over() => Progress::Enough(Duration::ZERO),
+            () if stream.is_finishing() => Progress::Enough(FINISH_WITHIN),
+            () => Progress::Open,
+        }
+    };
+    body.collect_until(limit, idle, progress).await
 }
 
 /// The header that names what was lost, if anything was.
@@ -150,17 +185,24 @@ pub(super) fn local_answer(prepared: &Prepared) -> Response {
 /// A message that is known from its beginning to its end.
 fn whole(stream: bool, message: Message) -> Response {
     if !stream {
-        return json(&message);
+        return json(&message, 0);
     }
     let mut bytes = Vec::new();
     for event in explode(message) {
-        sse::encode(event.name(), &event, &mut bytes);
+        translate::encode(&event, &mut bytes);
     }
     event_stream(Body::from(bytes))
 }
 
-fn json(message: &Message) -> Response {
-    axum::Json(message).into_response()
+/// The message as JSON of about so many bytes.
+fn json(message: &Message, expected: usize) -> Response {
+    match json::to_vec(message, expected + 512) {
+        Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
+        Err(error) => {
+            let message = format!("the message cannot be written: {error}");
+            ApiError::from(Error::new(ErrorKind::Api, message)).into_response()
+        }
+    }
 }
 
 /// The answer that these events are.

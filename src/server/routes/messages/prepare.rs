@@ -15,9 +15,12 @@ use crate::{
         Resolution,
         dialect::{Choice, Spoken},
     },
-    protocol::anthropic::{
-        error::{Error, ErrorKind},
-        request::{Parsed, Request},
+    protocol::{
+        anthropic::{
+            error::{Error, ErrorKind},
+            request::{Parsed, Request},
+        },
+        json,
     },
     server::{error::ApiError, request_log::Log, state::Shared},
     telemetry::field,
@@ -116,6 +119,10 @@ fn translate(
     }
     let (options, known) = options(shared, log, &parsed.request.model, session, course);
     refuse_useless_tools(&parsed.request, &options, &known.choice)?;
+    if scans_for_stop(&parsed.request, &options) {
+        // A client that wants no stream gets none, but the upstream can be left at the first match.
+        parsed.request.stream = Some(true);
+    }
     let translated = translate::request(parsed, &options)?;
     let report = translated.report;
     for loss in report.entries() {
@@ -127,12 +134,20 @@ fn translate(
         notes.add_lossy(&report);
     });
     refuse_losses(shared.config.server.on_lossy, &options.upstream, &report)?;
-    let body = serde_json::to_vec(&translated.body).map_err(|error| {
+    // What it says is mostly what the client said.
+    let expected = body.len() + body.len() / 16 + 1024;
+    let body = json::to_vec(&translated.body, expected).map_err(|error| {
         Error::new(ErrorKind::Api, format!("the translated request cannot be written: {error}"))
     })?;
     let model = options.model;
     let (body, context) = (body.into(), translated.context);
     Ok(Prepared { model, stream, answer_locally, body, context, report, known })
+}
+
+/// Whether stop sequences are looked for in the answer, while it comes.
+fn scans_for_stop(request: &Request, options: &Options) -> bool {
+    let sequences = request.stop_sequences.as_deref().unwrap_or_default();
+    options.scans_for_stop() && sequences.iter().any(|sequence| !sequence.trim().is_empty())
 }
 
 /// `on_lossy = "refuse"`: what cannot be carried over whole is not sent.
@@ -190,6 +205,7 @@ pub(in super::super) fn options(
     let mut options = Options {
         model_family: (family != model).then(|| family.to_owned()),
         max_output_tokens: shared.max_output_tokens(&model),
+        context_window: shared.context_window(&model),
         session,
         dialect: match choice.spoken {
             // Of what is forwarded only tokens are counted here.

@@ -41,7 +41,7 @@ impl Choices {
         let think_tags = has_tags.then(|| ThinkTags::new(context.think_opened));
         Self {
             upstream: context.upstream.clone(),
-            calls: ToolCalls::default(),
+            calls: ToolCalls::new(context.tool_names.upstream_names().clone()),
             details: ReasoningDetails::default(),
             carry_reasoning: context.carry_reasoning,
             citations: context.citations.then(Default::default),
@@ -67,6 +67,14 @@ impl Choices {
                 self.lose("/choices", Kind::Dropped, "only the first alternative is answered", deltas);
             }
         }
+    }
+
+    /// Reads the message of a chunk that has nothing else to say.
+    pub(super) fn piece(&mut self, message: AssistantMessage, deltas: &mut Vec<Delta>) {
+        deltas.push(Delta::Start);
+        let before = deltas.len();
+        self.message(message, Extent::Piece, deltas);
+        self.said |= deltas.len() > before;
     }
 
     /// The stream is over: says what was held back.

@@ -1,7 +1,7 @@
 //! Which call a piece belongs to, its name, and its arguments (protocol.md §4.4).
 //!
 //! Servers number calls by index, by id, or not at all; send index 0 for every call; repeat the name on every
-//! chunk, or send it after the arguments; begin with `{}` and then send the real object.
+//! chunk, or send it in pieces, or after the arguments; begin with `{}` and then send the real object.
 
 use super::choice::Extent;
 use crate::protocol::openai::chat::chunk::{FunctionCall, ToolCall};
@@ -10,7 +10,8 @@ use crate::translate::json_object::quoted;
 use crate::translate::json_scanner::JsonScanner;
 use crate::translate::report::Kind;
 use serde_json::value::RawValue;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 
 /// The calls of one answer.
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub(super) struct ToolCalls {
     last: Option<usize>,
     /// How many calls have been announced.
     started: usize,
+    /// The names that the request offers, by which a name in pieces is told from a repeated one.
+    offered: BTreeSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +47,42 @@ struct Call {
     scanner: JsonScanner,
 }
 
+/// The names that begin so.
+fn begun_by<'a>(beginning: &'a str, names: &'a BTreeSet<String>) -> impl Iterator<Item = &'a String> {
+    let from = (Bound::Included(beginning), Bound::Unbounded);
+    names.range::<str, _>(from).take_while(move |name| name.starts_with(beginning))
+}
+
 impl Call {
+    /// Takes a name, or what follows of one: the whole must then be, or begin, a name that is offered.
+    fn take_name(&mut self, piece: String, offered: &BTreeSet<String>) {
+        match &mut self.name {
+            None => self.name = Some(piece),
+            Some(name) if self.number.is_none() => {
+                let longer = format!("{name}{piece}");
+                if begun_by(&longer, offered).next().is_some() {
+                    *name = longer;
+                }
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Whether more of the name may come.
+    fn may_go_on(&self, offered: &BTreeSet<String>) -> bool {
+        let Some(name) = &self.name else { return false };
+        begun_by(name, offered).any(|longer| longer.len() > name.len())
+    }
+
+    /// Says that the call begins, if its name is known.
+    fn announce(&mut self, started: &mut usize, deltas: &mut Vec<Delta>) {
+        let Some(name) = self.name.clone() else { return };
+        let (call, id, extra) = (*started, self.id.clone(), self.extra.clone());
+        *started += 1;
+        self.number = Some(call);
+        deltas.push(Delta::ToolStart { call, id, name, extra });
+    }
+
     /// Whether nothing can be missing from the arguments.
     fn is_over(&self) -> bool {
         self.scanner.is_done() || self.scanner.is_broken()
@@ -52,6 +90,10 @@ impl Call {
 }
 
 impl ToolCalls {
+    pub(super) fn new(offered: BTreeSet<String>) -> Self {
+        Self { offered, ..Self::default() }
+    }
+
     pub(super) fn read(&mut self, call: ToolCall, extent: Extent, deltas: &mut Vec<Delta>) {
         let id = call.id.filter(|id| !id.is_empty());
         let function = match (call.function, call.custom) {
@@ -91,6 +133,9 @@ impl ToolCalls {
     /// Says what was held back, and reports calls that never got a name.
     pub(super) fn flush(&mut self, deltas: &mut Vec<Delta>) {
         for call in &mut self.calls {
+            if call.number.is_none() {
+                call.announce(&mut self.started, deltas);
+            }
             match call.number {
                 Some(number) if call.placeholder => {
                     call.placeholder = false;
@@ -152,6 +197,10 @@ impl ToolCalls {
         arguments: Option<String>,
         deltas: &mut Vec<Delta>,
     ) {
+        // Calls begin in their order: a name that waits for more has no more to come now.
+        for earlier in self.calls.iter_mut().take(at).filter(|call| call.number.is_none()) {
+            earlier.announce(&mut self.started, deltas);
+        }
         let Some(call) = self.calls.get_mut(at) else { return };
         if call.id.is_none()
             && let Some(id) = id
@@ -159,24 +208,21 @@ impl ToolCalls {
             self.by_id.insert(id.clone(), at);
             call.id = Some(id);
         }
-        if call.name.is_none() && name.is_some() {
-            call.name = name;
+        if let Some(piece) = name {
+            call.take_name(piece, &self.offered);
         }
         let arguments = arguments.unwrap_or_default();
         if call.index.is_none() && call.id.is_none() {
             call.scanner.push(&arguments, &mut String::new());
         }
-        let Some(name) = &call.name else {
+        let is_beginning = arguments.is_empty() && call.early.is_empty() && call.may_go_on(&self.offered);
+        if call.number.is_none() && !is_beginning {
+            call.announce(&mut self.started, deltas);
+        }
+        let Some(number) = call.number else {
             call.early.push_str(&arguments);
             return;
         };
-        let number = *call.number.get_or_insert_with(|| {
-            let number = self.started;
-            self.started += 1;
-            let (id, name, extra) = (call.id.clone(), name.clone(), call.extra.clone());
-            deltas.push(Delta::ToolStart { call: number, id, name, extra });
-            number
-        });
         let json = std::mem::take(&mut call.early) + &arguments;
         if !call.sent && json.trim() == "{}" {
             call.placeholder = true;

@@ -32,8 +32,8 @@ pub(crate) fn pieces<'a>(request: &'a Request, tell: &mut impl FnMut(Piece<'a>))
         tell(Piece::Text(tool.function.parameters.get()));
         tool.function.description.iter().for_each(|text| tell(Piece::Text(text)));
     }
-    if let Some(format) = &request.response_format {
-        tell(Piece::Text(format.json_schema.schema.get()));
+    if let Some(format) = request.response_format.as_ref().and_then(|format| format.json_schema.as_ref()) {
+        tell(Piece::Text(format.schema.get()));
     }
 }
 

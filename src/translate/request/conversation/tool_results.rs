@@ -88,11 +88,13 @@ impl Calls {
 
     /// Emits the results in the order of the calls; returns what follows them in a user message.
     pub(super) fn emit(self, items: &mut Vec<Item>) -> Result<Vec<Part>, Error> {
-        let without_result = self.calls.iter().filter(|call| call.result.is_none());
-        let missing: Vec<&str> = without_result.map(|call| call.client_id.as_str()).collect();
-        if !missing.is_empty() {
-            return Err(Error::invalid_request(format!(
-                "messages: tool_use ids were found without tool_result blocks in the next message: {}",
+        let without_result = || self.calls.iter().filter(|call| call.result.is_none());
+        if let Some(first) = without_result().next() {
+            let missing: Vec<&str> = without_result().map(|call| call.client_id.as_str()).collect();
+            // Anthropic's words, which Claude Code knows and tells its user how to recover from.
+            return Err(first.place.message().refuse(format_args!(
+                "`tool_use` ids were found without `tool_result` blocks immediately after: {}. \
+                 Each `tool_use` block must have a corresponding `tool_result` block in the next message.",
                 missing.join(", ")
             )));
         }
@@ -152,7 +154,8 @@ impl Translation<'_> {
                 return Ok(());
             }
             return Err(place.refuse(format_args!(
-                "tool_use_id: no tool_use `{tool_use_id}` stands in the assistant message before"
+                "unexpected `tool_use_id` found in `tool_result` blocks: {tool_use_id}. \
+                 Each `tool_result` block must have a corresponding `tool_use` block in the previous message."
             )));
         };
         let upstream_id = conversation.calls.upstream_id(answered).to_owned();
