@@ -34,6 +34,7 @@ Register-ArgumentCompleter -Native -CommandName 'aiapiproxy' -ScriptBlock {
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Try every step to the upstream: name, connection, TLS, key, models')
             [CompletionResult]::new('models', 'models', [CompletionResultType]::ParameterValue, 'Show which upstream model stands for which requested name')
             [CompletionResult]::new('health', 'health', [CompletionResultType]::ParameterValue, 'Ask a running server whether it is well')
+            [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'See, check or begin the configuration')
             [CompletionResult]::new('keys', 'keys', [CompletionResultType]::ParameterValue, 'Make keys that clients present to the server')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -120,6 +121,89 @@ Register-ArgumentCompleter -Native -CommandName 'aiapiproxy' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'aiapiproxy;config' {
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read this configuration file and no other')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Take every known variable that the environment does not set from this file')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Print every setting as it is in force, without secrets')
+            [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Say whether the configuration is right')
+            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'schema')
+            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write a commented configuration file to begin with')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'aiapiproxy;config;show' {
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read this configuration file and no other')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Take every known variable that the environment does not set from this file')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('--origin', '--origin', [CompletionResultType]::ParameterName, 'Say of each setting where it came from')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON, always with origins')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'aiapiproxy;config;validate' {
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read this configuration file and no other')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Take every known variable that the environment does not set from this file')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Take warnings for mistakes')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'aiapiproxy;config;schema' {
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read this configuration file and no other')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Take every known variable that the environment does not set from this file')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'aiapiproxy;config;init' {
+            [CompletionResult]::new('--preset', '--preset', [CompletionResultType]::ParameterName, 'The kind of upstream')
+            [CompletionResult]::new('--base-url', '--base-url', [CompletionResultType]::ParameterName, 'The upstream''s address')
+            [CompletionResult]::new('--api-key-env', '--api-key-env', [CompletionResultType]::ParameterName, 'The variable that holds the upstream''s key [default: OPENAI_API_KEY]')
+            [CompletionResult]::new('--haiku', '--haiku', [CompletionResultType]::ParameterName, 'The upstream''s model for haiku')
+            [CompletionResult]::new('--sonnet', '--sonnet', [CompletionResultType]::ParameterName, 'The upstream''s model for sonnet')
+            [CompletionResult]::new('--opus', '--opus', [CompletionResultType]::ParameterName, 'The upstream''s model for opus')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'The file to write, or - for stdout; default: where the program looks for it')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'The file to write, or - for stdout; default: where the program looks for it')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read this configuration file and no other')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Take every known variable that the environment does not set from this file')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Write over a file that is there')
+            [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Ask nothing, even on a terminal')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Ask nothing, even on a terminal')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'aiapiproxy;config;help' {
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Print every setting as it is in force, without secrets')
+            [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Say whether the configuration is right')
+            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'schema')
+            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write a commented configuration file to begin with')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'aiapiproxy;config;help;show' {
+            break
+        }
+        'aiapiproxy;config;help;validate' {
+            break
+        }
+        'aiapiproxy;config;help;schema' {
+            break
+        }
+        'aiapiproxy;config;help;init' {
+            break
+        }
+        'aiapiproxy;config;help;help' {
+            break
+        }
         'aiapiproxy;keys' {
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read this configuration file and no other')
             [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Take every known variable that the environment does not set from this file')
@@ -166,6 +250,7 @@ Register-ArgumentCompleter -Native -CommandName 'aiapiproxy' -ScriptBlock {
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Try every step to the upstream: name, connection, TLS, key, models')
             [CompletionResult]::new('models', 'models', [CompletionResultType]::ParameterValue, 'Show which upstream model stands for which requested name')
             [CompletionResult]::new('health', 'health', [CompletionResultType]::ParameterValue, 'Ask a running server whether it is well')
+            [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'See, check or begin the configuration')
             [CompletionResult]::new('keys', 'keys', [CompletionResultType]::ParameterValue, 'Make keys that clients present to the server')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -187,6 +272,25 @@ Register-ArgumentCompleter -Native -CommandName 'aiapiproxy' -ScriptBlock {
             break
         }
         'aiapiproxy;help;health' {
+            break
+        }
+        'aiapiproxy;help;config' {
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Print every setting as it is in force, without secrets')
+            [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Say whether the configuration is right')
+            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'schema')
+            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write a commented configuration file to begin with')
+            break
+        }
+        'aiapiproxy;help;config;show' {
+            break
+        }
+        'aiapiproxy;help;config;validate' {
+            break
+        }
+        'aiapiproxy;help;config;schema' {
+            break
+        }
+        'aiapiproxy;help;config;init' {
             break
         }
         'aiapiproxy;help;keys' {

@@ -22,6 +22,9 @@ _aiapiproxy() {
             aiapiproxy,completions)
                 cmd="aiapiproxy__subcmd__completions"
                 ;;
+            aiapiproxy,config)
+                cmd="aiapiproxy__subcmd__config"
+                ;;
             aiapiproxy,convert)
                 cmd="aiapiproxy__subcmd__convert"
                 ;;
@@ -43,11 +46,44 @@ _aiapiproxy() {
             aiapiproxy,serve)
                 cmd="aiapiproxy__subcmd__serve"
                 ;;
+            aiapiproxy__subcmd__config,help)
+                cmd="aiapiproxy__subcmd__config__subcmd__help"
+                ;;
+            aiapiproxy__subcmd__config,init)
+                cmd="aiapiproxy__subcmd__config__subcmd__init"
+                ;;
+            aiapiproxy__subcmd__config,schema)
+                cmd="aiapiproxy__subcmd__config__subcmd__schema"
+                ;;
+            aiapiproxy__subcmd__config,show)
+                cmd="aiapiproxy__subcmd__config__subcmd__show"
+                ;;
+            aiapiproxy__subcmd__config,validate)
+                cmd="aiapiproxy__subcmd__config__subcmd__validate"
+                ;;
+            aiapiproxy__subcmd__config__subcmd__help,help)
+                cmd="aiapiproxy__subcmd__config__subcmd__help__subcmd__help"
+                ;;
+            aiapiproxy__subcmd__config__subcmd__help,init)
+                cmd="aiapiproxy__subcmd__config__subcmd__help__subcmd__init"
+                ;;
+            aiapiproxy__subcmd__config__subcmd__help,schema)
+                cmd="aiapiproxy__subcmd__config__subcmd__help__subcmd__schema"
+                ;;
+            aiapiproxy__subcmd__config__subcmd__help,show)
+                cmd="aiapiproxy__subcmd__config__subcmd__help__subcmd__show"
+                ;;
+            aiapiproxy__subcmd__config__subcmd__help,validate)
+                cmd="aiapiproxy__subcmd__config__subcmd__help__subcmd__validate"
+                ;;
             aiapiproxy__subcmd__help,check)
                 cmd="aiapiproxy__subcmd__help__subcmd__check"
                 ;;
             aiapiproxy__subcmd__help,completions)
                 cmd="aiapiproxy__subcmd__help__subcmd__completions"
+                ;;
+            aiapiproxy__subcmd__help,config)
+                cmd="aiapiproxy__subcmd__help__subcmd__config"
                 ;;
             aiapiproxy__subcmd__help,convert)
                 cmd="aiapiproxy__subcmd__help__subcmd__convert"
@@ -69,6 +105,18 @@ _aiapiproxy() {
                 ;;
             aiapiproxy__subcmd__help,serve)
                 cmd="aiapiproxy__subcmd__help__subcmd__serve"
+                ;;
+            aiapiproxy__subcmd__help__subcmd__config,init)
+                cmd="aiapiproxy__subcmd__help__subcmd__config__subcmd__init"
+                ;;
+            aiapiproxy__subcmd__help__subcmd__config,schema)
+                cmd="aiapiproxy__subcmd__help__subcmd__config__subcmd__schema"
+                ;;
+            aiapiproxy__subcmd__help__subcmd__config,show)
+                cmd="aiapiproxy__subcmd__help__subcmd__config__subcmd__show"
+                ;;
+            aiapiproxy__subcmd__help__subcmd__config,validate)
+                cmd="aiapiproxy__subcmd__help__subcmd__config__subcmd__validate"
                 ;;
             aiapiproxy__subcmd__help__subcmd__keys,new)
                 cmd="aiapiproxy__subcmd__help__subcmd__keys__subcmd__new"
@@ -92,7 +140,7 @@ _aiapiproxy() {
 
     case "${cmd}" in
         aiapiproxy)
-            opts="-h -V --config --env-file --color --help --version serve run convert check models health keys completions help"
+            opts="-h -V --config --env-file --color --help --version serve run convert check models health config keys completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -146,6 +194,252 @@ _aiapiproxy() {
         aiapiproxy__subcmd__completions)
             opts="-h --config --env-file --color --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__config)
+            opts="-h --config --env-file --color --help show validate schema init help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__config__subcmd__help)
+            opts="show validate schema init help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__config__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__config__subcmd__help__subcmd__init)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__config__subcmd__help__subcmd__schema)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__config__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__config__subcmd__help__subcmd__validate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__config__subcmd__init)
+            opts="-o -y -h --preset --base-url --api-key-env --haiku --sonnet --opus --output --force --yes --config --env-file --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --preset)
+                    COMPREPLY=($(compgen -W "openai azure openrouter groq deepseek mistral gemini vllm sglang llama.cpp ollama lmstudio generic" -- "${cur}"))
+                    return 0
+                    ;;
+                --base-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --api-key-env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --haiku)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sonnet)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --opus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__config__subcmd__schema)
+            opts="-h --config --env-file --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__config__subcmd__show)
+            opts="-h --origin --json --config --env-file --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__config__subcmd__validate)
+            opts="-h --strict --json --config --env-file --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -262,7 +556,7 @@ _aiapiproxy() {
             return 0
             ;;
         aiapiproxy__subcmd__help)
-            opts="serve run convert check models health keys completions help"
+            opts="serve run convert check models health config keys completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -292,6 +586,76 @@ _aiapiproxy() {
         aiapiproxy__subcmd__help__subcmd__completions)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__help__subcmd__config)
+            opts="show validate schema init"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__help__subcmd__config__subcmd__init)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__help__subcmd__config__subcmd__schema)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__help__subcmd__config__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        aiapiproxy__subcmd__help__subcmd__config__subcmd__validate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -31,6 +31,7 @@ set edit:completion:arg-completer[aiapiproxy] = {|@words|
             cand check 'Try every step to the upstream: name, connection, TLS, key, models'
             cand models 'Show which upstream model stands for which requested name'
             cand health 'Ask a running server whether it is well'
+            cand config 'See, check or begin the configuration'
             cand keys 'Make keys that clients present to the server'
             cand completions 'Print the completion script of a shell'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -110,6 +111,78 @@ set edit:completion:arg-completer[aiapiproxy] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'aiapiproxy;config'= {
+            cand --config 'Read this configuration file and no other'
+            cand --env-file 'Take every known variable that the environment does not set from this file'
+            cand --color 'When to use colours'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand show 'Print every setting as it is in force, without secrets'
+            cand validate 'Say whether the configuration is right'
+            cand schema 'schema'
+            cand init 'Write a commented configuration file to begin with'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'aiapiproxy;config;show'= {
+            cand --config 'Read this configuration file and no other'
+            cand --env-file 'Take every known variable that the environment does not set from this file'
+            cand --color 'When to use colours'
+            cand --origin 'Say of each setting where it came from'
+            cand --json 'Print JSON, always with origins'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'aiapiproxy;config;validate'= {
+            cand --config 'Read this configuration file and no other'
+            cand --env-file 'Take every known variable that the environment does not set from this file'
+            cand --color 'When to use colours'
+            cand --strict 'Take warnings for mistakes'
+            cand --json 'Print JSON'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'aiapiproxy;config;schema'= {
+            cand --config 'Read this configuration file and no other'
+            cand --env-file 'Take every known variable that the environment does not set from this file'
+            cand --color 'When to use colours'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'aiapiproxy;config;init'= {
+            cand --preset 'The kind of upstream'
+            cand --base-url 'The upstream''s address'
+            cand --api-key-env 'The variable that holds the upstream''s key [default: OPENAI_API_KEY]'
+            cand --haiku 'The upstream''s model for haiku'
+            cand --sonnet 'The upstream''s model for sonnet'
+            cand --opus 'The upstream''s model for opus'
+            cand -o 'The file to write, or - for stdout; default: where the program looks for it'
+            cand --output 'The file to write, or - for stdout; default: where the program looks for it'
+            cand --config 'Read this configuration file and no other'
+            cand --env-file 'Take every known variable that the environment does not set from this file'
+            cand --color 'When to use colours'
+            cand --force 'Write over a file that is there'
+            cand -y 'Ask nothing, even on a terminal'
+            cand --yes 'Ask nothing, even on a terminal'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'aiapiproxy;config;help'= {
+            cand show 'Print every setting as it is in force, without secrets'
+            cand validate 'Say whether the configuration is right'
+            cand schema 'schema'
+            cand init 'Write a commented configuration file to begin with'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'aiapiproxy;config;help;show'= {
+        }
+        &'aiapiproxy;config;help;validate'= {
+        }
+        &'aiapiproxy;config;help;schema'= {
+        }
+        &'aiapiproxy;config;help;init'= {
+        }
+        &'aiapiproxy;config;help;help'= {
+        }
         &'aiapiproxy;keys'= {
             cand --config 'Read this configuration file and no other'
             cand --env-file 'Take every known variable that the environment does not set from this file'
@@ -150,6 +223,7 @@ set edit:completion:arg-completer[aiapiproxy] = {|@words|
             cand check 'Try every step to the upstream: name, connection, TLS, key, models'
             cand models 'Show which upstream model stands for which requested name'
             cand health 'Ask a running server whether it is well'
+            cand config 'See, check or begin the configuration'
             cand keys 'Make keys that clients present to the server'
             cand completions 'Print the completion script of a shell'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -165,6 +239,20 @@ set edit:completion:arg-completer[aiapiproxy] = {|@words|
         &'aiapiproxy;help;models'= {
         }
         &'aiapiproxy;help;health'= {
+        }
+        &'aiapiproxy;help;config'= {
+            cand show 'Print every setting as it is in force, without secrets'
+            cand validate 'Say whether the configuration is right'
+            cand schema 'schema'
+            cand init 'Write a commented configuration file to begin with'
+        }
+        &'aiapiproxy;help;config;show'= {
+        }
+        &'aiapiproxy;help;config;validate'= {
+        }
+        &'aiapiproxy;help;config;schema'= {
+        }
+        &'aiapiproxy;help;config;init'= {
         }
         &'aiapiproxy;help;keys'= {
             cand new 'Make a key: print it once, and the table for the configuration file, which holds only its hash'

@@ -37,6 +37,7 @@ complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "convert" -d '
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "check" -d 'Try every step to the upstream: name, connection, TLS, key, models'
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "models" -d 'Show which upstream model stands for which requested name'
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "health" -d 'Ask a running server whether it is well'
+complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "config" -d 'See, check or begin the configuration'
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "keys" -d 'Make keys that clients present to the server'
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c aiapiproxy -n "__fish_aiapiproxy_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -162,6 +163,71 @@ complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand health" -l color -
 always\t''
 never\t''"
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand health" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and not __fish_seen_subcommand_from show validate schema init help" -l config -d 'Read this configuration file and no other' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and not __fish_seen_subcommand_from show validate schema init help" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and not __fish_seen_subcommand_from show validate schema init help" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and not __fish_seen_subcommand_from show validate schema init help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and not __fish_seen_subcommand_from show validate schema init help" -f -a "show" -d 'Print every setting as it is in force, without secrets'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and not __fish_seen_subcommand_from show validate schema init help" -f -a "validate" -d 'Say whether the configuration is right'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and not __fish_seen_subcommand_from show validate schema init help" -f -a "schema"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and not __fish_seen_subcommand_from show validate schema init help" -f -a "init" -d 'Write a commented configuration file to begin with'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and not __fish_seen_subcommand_from show validate schema init help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from show" -l config -d 'Read this configuration file and no other' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from show" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from show" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from show" -l origin -d 'Say of each setting where it came from'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from show" -l json -d 'Print JSON, always with origins'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from validate" -l config -d 'Read this configuration file and no other' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from validate" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from validate" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from validate" -l strict -d 'Take warnings for mistakes'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from validate" -l json -d 'Print JSON'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from validate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from schema" -l config -d 'Read this configuration file and no other' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from schema" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from schema" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from init" -l preset -d 'The kind of upstream' -r -f -a "openai\t''
+azure\t''
+openrouter\t''
+groq\t''
+deepseek\t''
+mistral\t''
+gemini\t''
+vllm\t''
+sglang\t''
+llama.cpp\t''
+ollama\t''
+lmstudio\t''
+generic\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from init" -l base-url -d 'The upstream\'s address' -r
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from init" -l api-key-env -d 'The variable that holds the upstream\'s key [default: OPENAI_API_KEY]' -r
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from init" -l haiku -d 'The upstream\'s model for haiku' -r
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from init" -l sonnet -d 'The upstream\'s model for sonnet' -r
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from init" -l opus -d 'The upstream\'s model for opus' -r
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from init" -s o -l output -d 'The file to write, or - for stdout; default: where the program looks for it' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from init" -l config -d 'Read this configuration file and no other' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from init" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from init" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from init" -l force -d 'Write over a file that is there'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from init" -s y -l yes -d 'Ask nothing, even on a terminal'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from init" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print every setting as it is in force, without secrets'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "validate" -d 'Say whether the configuration is right'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "schema"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "init" -d 'Write a commented configuration file to begin with'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and not __fish_seen_subcommand_from new help" -l config -d 'Read this configuration file and no other' -r -F
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and not __fish_seen_subcommand_from new help" -l env-file -d 'Take every known variable that the environment does not set from this file' -r -F
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand keys; and not __fish_seen_subcommand_from new help" -l color -d 'When to use colours' -r -f -a "auto\t''
@@ -186,13 +252,18 @@ complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand completions" -l co
 always\t''
 never\t''"
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health keys completions help" -f -a "serve" -d 'Run the proxy: listen for clients of Anthropic\'s API and answer with the upstream\'s models'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health keys completions help" -f -a "run" -d 'Run a command, such as claude, with a proxy of its own'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health keys completions help" -f -a "convert" -d 'Translate requests, responses, streams and errors between dialects'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health keys completions help" -f -a "check" -d 'Try every step to the upstream: name, connection, TLS, key, models'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health keys completions help" -f -a "models" -d 'Show which upstream model stands for which requested name'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health keys completions help" -f -a "health" -d 'Ask a running server whether it is well'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health keys completions help" -f -a "keys" -d 'Make keys that clients present to the server'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health keys completions help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health keys completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "serve" -d 'Run the proxy: listen for clients of Anthropic\'s API and answer with the upstream\'s models'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "run" -d 'Run a command, such as claude, with a proxy of its own'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "convert" -d 'Translate requests, responses, streams and errors between dialects'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "check" -d 'Try every step to the upstream: name, connection, TLS, key, models'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "models" -d 'Show which upstream model stands for which requested name'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "health" -d 'Ask a running server whether it is well'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "config" -d 'See, check or begin the configuration'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "keys" -d 'Make keys that clients present to the server'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print every setting as it is in force, without secrets'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "validate" -d 'Say whether the configuration is right'
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "schema"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "init" -d 'Write a commented configuration file to begin with'
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "new" -d 'Make a key: print it once, and the table for the configuration file, which holds only its hash'

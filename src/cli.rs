@@ -14,6 +14,7 @@ pub mod exit;
 
 mod check;
 mod completions;
+mod config;
 mod convert;
 mod health;
 mod keys;
@@ -94,6 +95,7 @@ enum Command {
     Check(check::Args),
     Models(models::Args),
     Health(health::Args),
+    Config(config::Args),
     Keys(keys::Args),
     Completions(completions::Args),
 }
@@ -123,6 +125,7 @@ impl Cli {
             Command::Check(args) => check::run(&args, &global),
             Command::Models(args) => models::run(&args, &global),
             Command::Health(args) => health::run(&args, &global),
+            Command::Config(args) => config::run(&args, &global),
             Command::Keys(args) => keys::run(&args),
             Command::Completions(args) => completions::run(&args),
         }

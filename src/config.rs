@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use url::Url;
 
 use self::{
@@ -19,6 +20,7 @@ use crate::{models::ModelMap, translate::quirks::Preset};
 mod dot_env;
 pub mod env;
 mod error;
+mod example;
 mod file;
 pub mod layers;
 pub mod limits;
@@ -26,13 +28,19 @@ pub mod log;
 mod models;
 mod paths;
 mod quirks;
+mod schema;
 pub mod server;
+mod show;
 pub mod upstream;
 
-pub use error::{BadValue, Error};
+pub use error::{BadValue, Error, Place};
+pub use example::with_values;
+pub use paths::user_file;
+pub use schema::schema;
+pub use show::{REDACTED, Shown};
 
 /// Everything that the program was told, or assumes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Config {
     /// The listening side.
     pub server: server::Server,
@@ -113,7 +121,30 @@ impl Config {
     pub fn load_from(sources: &Sources, surroundings: &Surroundings) -> Result<Loaded, Error> {
         let mut warnings = Vec::new();
         let env = Environment::read(sources, surroundings, &mut warnings)?;
-        let mut file = find_file(sources, surroundings, &env)?;
+        let file = find_file(sources, surroundings, &env)?;
+        Self::resolve(sources, &env, file, warnings)
+    }
+
+    /// What a file of this text sets where there is no variable, flag and key.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn of_text(text: &str) -> Result<Loaded, Error> {
+        let variables = Box::new(|_: &str| None);
+        let surroundings = Surroundings { variables, dot_env: PathBuf::new(), config_files: Vec::new() };
+        let sources = Sources { key_optional: true, ..Sources::default() };
+        let mut warnings = Vec::new();
+        let env = Environment::read(&sources, &surroundings, &mut warnings)?;
+        let file = File::parse(Path::new("config.toml"), text)?;
+        Self::resolve(&sources, &env, Some(file), warnings)
+    }
+
+    fn resolve(
+        sources: &Sources,
+        env: &Environment<'_>,
+        mut file: Option<File>,
+        mut warnings: Vec<String>,
+    ) -> Result<Loaded, Error> {
         let path = file.as_ref().map(|file| file.path.clone());
         let Tables { server, upstream, models, limits, log } =
             file.as_mut().map(|file| std::mem::take(&mut file.tables)).unwrap_or_default();
@@ -124,7 +155,7 @@ impl Config {
             warnings.push(format!("{path} holds a key and others may read it; run `chmod 600 {path}`"));
         }
         let file = file.unwrap_or_default();
-        let mut layers = Layers { env: &env, file: &file, origins: Origins::new(), warnings };
+        let mut layers = Layers { env, file: &file, origins: Origins::new(), warnings };
 
         let flags = &sources.flags;
         let log = log::Log::resolve(log, flags.log_format, &mut layers)?;
@@ -154,6 +185,11 @@ fn find_file(
     // `try_exists` fails where a directory may not be searched: what the user cannot see is not theirs.
     let found = surroundings.config_files.iter().find(|path| path.try_exists().unwrap_or(false));
     found.map(|path| File::read(path)).transpose()
+}
+
+/// A text as TOML writes it.
+pub fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
 }
 
 impl Default for Config {

@@ -22,9 +22,9 @@
 //!
 //! # Reading order
 //!
-//! [`translate::messages_via_chat`] and [`translate::messages_via_responses`] (the tables of what becomes of what) → `translate/delta.rs` (the narrow waist of
-//! answers) → [`translate::stream`] → `translate/message_writer.rs` (the only place that opens and closes blocks) →
-//! `server/routes/messages.rs` → `cli/convert.rs`.
+//! [`translate::messages_via_chat`] and [`translate::messages_via_responses`] (the tables of what becomes of what) →
+//! `translate/delta.rs` (the narrow waist of answers) → [`translate::stream`] → `translate/message_writer.rs` (the only
+//! place that opens and closes blocks) → `server/routes/messages.rs` → `cli/convert.rs`.
 //!
 //! # Invariants
 //!

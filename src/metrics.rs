@@ -113,6 +113,14 @@ pub struct Held {
     amount: u64,
 }
 
+impl Held {
+    /// Holds so much more.
+    pub fn grow(&mut self, more: u64) {
+        self.gauge.fetch_add(more, Ordering::Relaxed);
+        self.amount += more;
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         self.gauge.fetch_sub(self.amount, Ordering::Relaxed);

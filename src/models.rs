@@ -4,7 +4,9 @@
 //! one with the most literal characters wins, of equals the one that stands first. A suffix in brackets, with
 //! which Claude Code marks long contexts (`claude-sonnet-5[1m]`), is no part of the name.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use self::{counting::Multiplier, dialect::Wish};
 
@@ -22,7 +24,7 @@ pub struct ModelMap {
 }
 
 /// An upstream model, and what clients may know about it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Target {
     /// The name that the upstream knows.
     pub model: String,
@@ -33,8 +35,10 @@ pub struct Target {
     /// The most tokens that it answers with, if known.
     pub max_output_tokens: Option<u64>,
     /// By how much its token counts are multiplied, if not as the upstream's.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub count_multiplier: Option<Multiplier>,
     /// The dialect in which it is asked.
+    #[serde(skip_serializing_if = "Wish::is_auto")]
     pub dialect: Wish,
     /// Its name at OpenAI, where `model` is the name of a deployment (Azure).
     pub model_family: Option<String>,
@@ -198,6 +202,24 @@ impl ModelMap {
         }
         let default = self.default.as_ref()?;
         Some((&default.target, Rule::Default(default.origin.clone())))
+    }
+}
+
+/// As the file writes it.
+impl Serialize for ModelMap {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let target = |mapped: &Option<Mapped>| mapped.as_ref().map(|it| it.target.clone());
+        let Families { haiku, sonnet, opus } = &self.families;
+        let mut map = serializer.serialize_map(Some(5))?;
+        for (name, mapped) in
+            [("haiku", haiku), ("sonnet", sonnet), ("opus", opus), ("default", &self.default)]
+        {
+            map.serialize_entry(name, &target(mapped))?;
+        }
+        let rules: BTreeMap<&str, &Target> =
+            self.exact.iter().chain(&self.globs).map(|(name, target)| (name.as_str(), target)).collect();
+        map.serialize_entry("map", &rules)?;
+        map.end()
     }
 }
 

@@ -3,7 +3,7 @@
 //! Keys are [`SecretString`]s: `Debug` prints `[REDACTED]`, nothing serialises them, memory is wiped on drop.
 //! Client keys are kept as SHA-256 digests only.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::RefCell};
 
 pub use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -57,8 +57,31 @@ pub fn message_id() -> String {
 /// An id must be unlikely to repeat but guards nothing: without random bytes it is all zeros, because a request
 /// is better served under a dull name than refused.
 fn random_id(prefix: &str) -> String {
-    let random = random_base62(24).unwrap_or_else(|_| "0".repeat(24));
-    format!("{prefix}{random}")
+    let mut id = String::with_capacity(prefix.len() + ID_LETTERS);
+    id.push_str(prefix);
+    let whole = id.len() + ID_LETTERS;
+    STOCK.with_borrow_mut(|stock| {
+        while id.len() < whole {
+            if stock.is_empty() {
+                match random_base62(STOCK_LETTERS) {
+                    Ok(letters) => *stock = letters,
+                    Err(_) => *stock = "0".repeat(ID_LETTERS),
+                }
+            }
+            id.extend(stock.pop());
+        }
+    });
+    id
+}
+
+/// Of an id, behind its prefix.
+const ID_LETTERS: usize = 24;
+/// How many letters are made at once: asking the system for each id would cost more than the rest of it.
+const STOCK_LETTERS: usize = 40 * ID_LETTERS;
+
+thread_local! {
+    /// Random letters for the ids to come.
+    static STOCK: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 fn random_base62(length: usize) -> Result<String, getrandom::Error> {

@@ -10,8 +10,11 @@ mod client_io;
 mod clients;
 mod content_encoding;
 pub mod demo;
+pub mod descriptors;
 mod error;
 mod event_body;
+#[cfg(debug_assertions)]
+mod fail_point;
 mod lessons;
 mod limits;
 pub mod reload;

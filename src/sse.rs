@@ -35,12 +35,13 @@ impl Event<'_> {
 #[derive(Debug)]
 pub struct Decoder {
     blocks: Blocks,
+    invalid_events: u64,
 }
 
 impl Decoder {
     /// A decoder that refuses events longer than `max_event_bytes`.
     pub fn new(max_event_bytes: usize) -> Self {
-        Self { blocks: Blocks::new(max_event_bytes) }
+        Self { blocks: Blocks::new(max_event_bytes), invalid_events: 0 }
     }
 
     /// Takes the next bytes and hands over every event they complete.
@@ -48,21 +49,35 @@ impl Decoder {
     /// # Errors
     /// [`TooLong`] once an unfinished event exceeds the limit; the decoder is of no use after that.
     pub fn push(&mut self, bytes: &[u8], mut on_event: impl FnMut(Event<'_>)) -> Result<(), TooLong> {
-        self.blocks.push(bytes, |block| {
+        let Self { blocks, invalid_events } = self;
+        blocks.push(bytes, |block| {
             if let Some(event) = parse(block) {
+                *invalid_events += u64::from(is_invalid(block, &event));
                 on_event(event);
             }
         })
     }
 
+    /// Events so far that held bytes which are no UTF-8.
+    pub fn invalid_events(&self) -> u64 {
+        self.invalid_events
+    }
+
     /// Hands over a last event that lacks its blank line; the bytes are over.
     pub fn finish(&mut self, mut on_event: impl FnMut(Event<'_>)) {
-        self.blocks.finish(|block| {
+        let Self { blocks, invalid_events } = self;
+        blocks.finish(|block| {
             if let Some(event) = parse(block) {
+                *invalid_events += u64::from(is_invalid(block, &event));
                 on_event(event);
             }
         });
     }
+}
+
+/// Whether bytes had to be replaced in the event. Only text that was changed is no longer borrowed.
+fn is_invalid(block: &[u8], event: &Event<'_>) -> bool {
+    matches!(event.data, Cow::Owned(_)) && std::str::from_utf8(block).is_err()
 }
 
 /// Reads the fields of one block that [`lines::Blocks`] has cut out. A block without data is no event.
@@ -71,7 +86,7 @@ pub fn parse(block: &[u8]) -> Option<Event<'_>> {
     let mut data: Option<Cow<'_, str>> = None;
     for line in lines::split(block) {
         if let Some(value) = field(line, b"data") {
-            let value = String::from_utf8_lossy(value);
+            let value = text(value);
             match &mut data {
                 None => data = Some(value),
                 Some(before) => {
@@ -81,10 +96,15 @@ pub fn parse(block: &[u8]) -> Option<Event<'_>> {
                 }
             }
         } else if let Some(value) = field(line, b"event") {
-            name = String::from_utf8_lossy(value);
+            name = text(value);
         }
     }
     data.filter(|data| !data.is_empty()).map(|data| Event { name, data })
+}
+
+/// Bytes as text. Nearly all are valid, which is found out faster on its own.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// The value of a field line: what follows the colon and at most one space. A line without colon is a field
@@ -105,11 +125,16 @@ pub fn is_event_stream(body: &[u8]) -> bool {
 
 /// Appends one event, written in a single `data:` line.
 pub fn encode(name: &str, data: &impl Serialize, out: &mut Vec<u8>) {
+    encode_with(name, out, |out| serde_json::to_writer(out, data));
+}
+
+/// The same, of data that `write` appends without line ends.
+pub fn encode_with<E>(name: &str, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) {
     let start = out.len();
     out.extend_from_slice(b"event: ");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\ndata: ");
-    if serde_json::to_writer(&mut *out, data).is_err() {
+    if write(out).is_err() {
         // Our own types always serialise; should one ever not, nothing is better than half an event.
         out.truncate(start);
         return;
@@ -215,7 +240,11 @@ mod tests {
 
     #[test]
     fn invalid_bytes_harm_their_own_event_only() {
-        check(b"data: a\n\ndata: \xFF\n\ndata: b\n\n", &[("", "a"), ("", "\u{FFFD}"), ("", "b")]);
+        let input = b"data: a\n\ndata: \xFF\n\ndata: b\ndata: c\n\n";
+        check(input, &[("", "a"), ("", "\u{FFFD}"), ("", "b\nc")]);
+        let mut decoder = Decoder::new(100);
+        decoder.push(input, |_| {}).unwrap();
+        assert_eq!(decoder.invalid_events(), 1);
     }
 
     #[test]

@@ -11,19 +11,42 @@ use tracing_subscriber::{
     EnvFilter, Layer as _, Registry, fmt, fmt::MakeWriter, layer::SubscriberExt as _, registry::LookupSpan,
 };
 
-pub use self::failures::Failures;
-use crate::config::log::{Format, Log};
+pub use self::{failures::Failures, writer::Flush};
+use crate::{
+    config::log::{Format, Log},
+    metrics::Metrics,
+};
 
 mod failures;
+mod writer;
 
-/// Starts writing log lines to stderr, for the rest of the process.
+/// Starts writing log lines to stderr, for the rest of the process. Lines that stderr does not take in time are
+/// dropped and counted; what is returned waits, when it is dropped, until those that are left are written.
 ///
 /// # Errors
-/// When it was started before, or the filter cannot be read; `Config::load` has checked that one.
-pub fn init(log: &Log) -> Result<(), Error> {
+/// When it was started before, there is no thread to be had, or the filter cannot be read; `Config::load` has checked
+/// that one.
+pub fn init(log: &Log, metrics: Arc<Metrics>) -> Result<Flush, Error> {
     let colours = !log.no_color && io::stderr().is_terminal();
-    let subscriber = subscriber(log, colours, io::stderr)?;
-    subscriber::set_global_default(subscriber).map_err(|_| Error::StartedTwice)
+    let tell_dropped = match log.format {
+        Format::Text => dropped_in_text,
+        Format::Json => dropped_in_json,
+    };
+    let (writer, flush) = writer::start(io::stderr(), metrics, tell_dropped).map_err(Error::NoThread)?;
+    let subscriber = subscriber(log, colours, writer)?;
+    subscriber::set_global_default(subscriber).map_err(|_| Error::StartedTwice)?;
+    Ok(flush)
+}
+
+fn dropped_in_text(count: u64) -> String {
+    format!(" WARN aiapiproxy::telemetry: {count} log lines were dropped, for stderr takes them too slowly\n")
+}
+
+fn dropped_in_json(count: u64) -> String {
+    format!(
+        "{{\"level\":\"WARN\",\"message\":\"log lines were dropped, for stderr takes them too slowly\",\"dropped\":{count},\
+         \"target\":\"aiapiproxy::telemetry\"}}\n"
+    )
 }
 
 /// Starts writing log lines to a file, for the rest of the process; what is returned knows whether they tell of
@@ -45,6 +68,9 @@ pub enum Error {
     /// Logging was started before.
     #[error("logging was started twice in one process")]
     StartedTwice,
+    /// No thread writes the lines.
+    #[error("no thread can be started that writes log lines")]
+    NoThread(#[source] io::Error),
     /// The filter cannot be read.
     #[error("the log filter cannot be read; set RUST_LOG to something like \"info\"")]
     Filter(#[source] tracing_subscriber::filter::ParseError),
@@ -183,6 +209,6 @@ mod tests {
     #[test]
     fn a_bad_filter_is_an_error_and_no_panic() {
         let log = Log { filter: "a=b=c".to_owned(), ..Log::default() };
-        assert!(matches!(init(&log), Err(Error::Filter(_))));
+        assert!(matches!(init(&log, Arc::default()), Err(Error::Filter(_))));
     }
 }

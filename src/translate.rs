@@ -47,9 +47,17 @@ mod tool_names;
 mod usage;
 mod wording;
 
+use crate::protocol::anthropic::stream::Event;
+use crate::sse;
+
 pub use dialect::Dialect;
 pub use error::{Asked, UpstreamAnswer, error, filtered};
 pub use request::{Body, Piece, Translated, request};
+
+/// Appends one event of a client's stream.
+pub fn encode(event: &Event, out: &mut Vec<u8>) {
+    sse::encode_with(event.name(), out, |out| event.write(out));
+}
 
 /// What a translation needs to know about the upstream and the call, beside the request.
 #[derive(Debug, Clone)]

@@ -1,11 +1,12 @@
 //! The upstream: HTTP calls to the server that runs the model.
 //!
 //! Bytes go out and bytes come in; what they mean is the translation's affair. This is the only place that
-//! knows reqwest. Redirects are never followed (they would carry the key and the prompt elsewhere), nothing is
+//! knows reqwest, and hyper as a client. Redirects are never followed (they would carry the key and the prompt elsewhere), nothing is
 //! retried after the first byte, and dropping a future or a [`Body`] cancels the call.
 
 mod body;
 mod client;
+mod direct;
 mod error;
 pub mod probe;
 mod request;
@@ -18,7 +19,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use serde::Deserialize;
 use tokio::time;
 
@@ -29,11 +30,12 @@ pub use self::{
     token_count::{CountBy, Uncounted},
 };
 use self::{
-    client::Clients,
-    retry::{Course, Outcome},
+    client::{Clients, Request},
+    retry::{Budget, Course, Outcome},
 };
 use crate::{
     config::{limits::Limits, upstream::Upstream as Settings},
+    metrics::Metrics,
     secret::SecretString,
 };
 
@@ -47,6 +49,8 @@ struct Inner {
     limits: Limits,
     clients: Clients,
     headers: HeaderMap,
+    budget: Budget,
+    metrics: Arc<Metrics>,
 }
 
 /// One `POST`.
@@ -99,16 +103,18 @@ pub struct Listing {
 }
 
 impl Upstream {
-    /// Prepares the connections to an upstream; nothing is sent yet.
+    /// Prepares the connections to an upstream; nothing is sent yet. Retries are counted in `metrics`.
     ///
     /// # Errors
     /// [`Error::Setup`] when a configured header cannot be sent, or this machine has no TLS roots.
-    pub fn new(settings: &Settings, limits: &Limits) -> Result<Self, Error> {
+    pub fn new(settings: &Settings, limits: &Limits, metrics: Arc<Metrics>) -> Result<Self, Error> {
         Ok(Self(Arc::new(Inner {
             settings: settings.clone(),
             limits: limits.clone(),
             clients: Clients::new(settings, limits)?,
             headers: request::fixed_headers(settings)?,
+            budget: Budget::default(),
+            metrics,
         })))
     }
 
@@ -128,15 +134,21 @@ impl Upstream {
         let mut headers = request::headers(&self.0.settings, &self.0.headers, call.accept, call.key)?;
         request::add_anthropic(&self.0.settings, &mut headers, call.endpoint, call.client_headers);
         let mut course = Course::default();
+        self.0.budget.note_call();
         loop {
-            let client = if course.wants_fresh() { self.0.clients.fresh()? } else { self.0.clients.pooled() };
-            let request = client.post(url.clone()).headers(headers.clone()).body(call.body.clone());
+            let request = Request {
+                method: Method::POST,
+                url: &url,
+                headers: headers.clone(),
+                body: call.body.clone(),
+                fresh: course.wants_fresh(),
+            };
             let mut result = self.attempt(request, self.0.limits.first_byte_timeout).await;
             let outcome = match &mut result {
                 Ok(answer) => Outcome::of_answer(answer).await,
                 Err(failure) => failure.outcome.clone(),
             };
-            let Some(wait) = course.next(&outcome) else {
+            let Some(wait) = course.next(&outcome, &self.0.budget, &self.0.metrics) else {
                 let retries = course.retries();
                 return result.map(|answer| Answer { retries, ..answer }).map_err(|failure| failure.error);
             };
@@ -158,7 +170,7 @@ impl Upstream {
         let url = request::url(&self.0.settings, Endpoint::Models, "", None);
         let mut headers = request::headers(&self.0.settings, &self.0.headers, Accept::Json, key)?;
         request::add_anthropic(&self.0.settings, &mut headers, Endpoint::Models, None);
-        let request = self.0.clients.pooled().get(url).headers(headers);
+        let request = Request { headers, ..Request::new(Method::GET, &url) };
         let answer = self.attempt(request, patience).await.map_err(|failure| failure.error)?;
         let limit = self.0.limits.max_response_size;
         let body = answer.body.collect(limit, patience).await?;
@@ -168,24 +180,20 @@ impl Upstream {
 
     /// Sends one request without credentials to the base URL: whatever is answered, something listens there.
     async fn knock(&self) -> Result<(), Error> {
-        let request = self.0.clients.pooled().head(self.0.settings.base_url.clone());
+        let request = Request::new(Method::HEAD, &self.0.settings.base_url);
         self.attempt(request, self.0.limits.connect_timeout).await.map(drop).map_err(|failure| failure.error)
     }
 
-    async fn attempt(&self, request: reqwest::RequestBuilder, patience: Duration) -> Result<Answer, Failure> {
+    async fn attempt(&self, request: Request<'_>, patience: Duration) -> Result<Answer, Failure> {
         let started = Instant::now();
         let host = request::authority(&self.0.settings);
-        match time::timeout(patience, request.send()).await {
-            Ok(Ok(response)) => Ok(Answer {
-                status: response.status().as_u16(),
-                headers: response.headers().clone(),
-                body: Body::new(response, host),
-                retries: 0,
-            }),
-            Ok(Err(error)) => {
-                let error = Error::from_send(&error, host);
-                Err(Failure { outcome: Outcome::of_error(&error, started.elapsed()), error })
+        match time::timeout(patience, self.0.clients.send(request, &host)).await {
+            Ok(Ok(response)) => {
+                let (head, body) = response.into_parts();
+                let body = Body::new(body, host);
+                Ok(Answer { status: head.status.as_u16(), headers: head.headers, body, retries: 0 })
             }
+            Ok(Err(error)) => Err(Failure { outcome: Outcome::of_error(&error, started.elapsed()), error }),
             Err(_) => {
                 let error = Error::Timeout { host, waiting: Waiting::FirstByte, limit: patience };
                 Err(Failure { outcome: Outcome::Hopeless, error })

@@ -1,6 +1,6 @@
 //! `models`: the mapping of model names as a table, and the explanation of a single name.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use color_eyre::{Result, eyre::WrapErr};
 use serde::Serialize;
@@ -59,7 +59,7 @@ fn listed_by_upstream(config: &Config) -> Result<Listing> {
     let spinner = Progress::spinner();
     spinner.message(format!("asking {}", config.upstream.base_url));
     let asked = runtime()?.block_on(async {
-        Upstream::new(&config.upstream, &config.limits)?.list_models(None, PATIENCE).await
+        Upstream::new(&config.upstream, &config.limits, Arc::default())?.list_models(None, PATIENCE).await
     });
     spinner.finish();
     let cannot = |exit| Failure::new(exit, "cannot list the upstream's models");

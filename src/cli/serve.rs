@@ -130,7 +130,9 @@ async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let mut config = loaded.config;
     config.log.no_color |= global.color == Color::Never;
     let (listener, address) = bind(&config.server).await?;
-    telemetry::init(&config.log).wrap_err_with(|| Failure::new(Exit::Internal, "cannot start logging"))?;
+    let metrics = Arc::new(Metrics::default());
+    let logging = telemetry::init(&config.log, Arc::clone(&metrics));
+    let _flush = logging.wrap_err_with(|| Failure::new(Exit::Internal, "cannot start logging"))?;
 
     // Before the first line, so that whoever waits for it may send a signal at once.
     let shutdown = engine::on_signals()?;
@@ -143,7 +145,7 @@ async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let reloads = engine::on_hangup(sources, made_key.as_ref())?;
     lines.start(&config, address, args.demo);
     lines.clients(&config, address, made_key.as_ref());
-    engine::serve(config, listener, shutdown, reloads, Arc::new(Metrics::default())).await
+    engine::serve(config, listener, shutdown, reloads, metrics).await
 }
 
 fn sources(args: &Args, global: &GlobalArgs, demo: Option<Url>) -> Sources {
@@ -218,7 +220,7 @@ mod engine {
     use crate::{
         secret::{ExposeSecret as _, SecretString},
         server::{
-            self, demo,
+            self, demo, descriptors,
             reload::Reloads,
             shutdown::{self, Shutdown},
         },
@@ -251,6 +253,7 @@ mod engine {
         reloads: Reloads,
         metrics: Arc<Metrics>,
     ) -> Result<Exit> {
+        descriptors::raise_limit(config.limits.max_connections);
         // The configuration was checked, so what is wrong now is wrong with the upstream's part of it.
         let ended = server::run(config, listener, shutdown, Some(reloads), metrics).await;
         let summary = ended.map_err(|error| Failure::from_lines(Exit::Config, &error.to_string()))?;

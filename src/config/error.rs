@@ -1,6 +1,11 @@
 //! Why there is no configuration: what is wrong, where, and how to mend it, in at most three lines.
 
-use std::{fmt, io, path::PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
 
 use super::layers::Origin;
 use crate::{secret, translate::quirks::Preset};
@@ -103,6 +108,65 @@ pub enum Error {
         /// Who set `auth`.
         origin: Origin,
     },
+}
+
+/// Where a mistake is, as far as that is known; for programs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The file.
+    pub file: Option<PathBuf>,
+    /// The line, from 1.
+    pub line: Option<usize>,
+    /// The dotted key.
+    pub key: Option<String>,
+    /// The variable.
+    pub variable: Option<String>,
+    /// The known name that looks most like the wrong one.
+    pub nearest: Option<String>,
+}
+
+impl Error {
+    /// Where the mistake is.
+    pub fn place(&self) -> Place {
+        let in_file = |path: &Path, line: usize| Place {
+            file: Some(path.to_owned()),
+            line: Some(line),
+            ..Place::default()
+        };
+        match self {
+            Self::Unreadable { path, .. } => Place { file: Some(path.clone()), ..Place::default() },
+            Self::NotUnicode { name } => Place { variable: Some(name.clone()), ..Place::default() },
+            Self::DotEnvLine { path, line } => in_file(path, *line),
+            Self::Toml { path, line, key, .. } => {
+                Place { key: Some(key.clone()).filter(|key| !key.is_empty()), ..in_file(path, *line) }
+            }
+            Self::UnknownKey { path, line, key, nearest } => {
+                Place { key: Some(key.clone()), nearest: nearest.clone(), ..in_file(path, *line) }
+            }
+            Self::Value(bad) => Place {
+                key: Some(bad.key.clone()),
+                nearest: bad.nearest.map(str::to_owned),
+                ..Place::from(&bad.origin)
+            },
+            Self::Conflict { origin, .. } | Self::Unauthenticated { origin, .. } => Place::from(origin),
+            Self::MissingKey { variable, .. } => {
+                Place { variable: Some(variable.clone()), ..Place::default() }
+            }
+            Self::NoAddress { .. } => Place::default(),
+        }
+    }
+}
+
+impl From<&Origin> for Place {
+    fn from(origin: &Origin) -> Self {
+        let (file, line, variable) = match origin {
+            Origin::File { path, line } => (Some(path.clone()), Some(*line), None),
+            Origin::Env(name) => (None, None, Some(name.clone())),
+            Origin::DotEnv(path, name) => (Some(path.clone()), None, Some(name.clone())),
+            Origin::Default | Origin::Flag(_) => (None, None, None),
+        };
+        Self { file, line, variable, ..Self::default() }
+    }
 }
 
 /// A value that cannot be.

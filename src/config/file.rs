@@ -110,11 +110,17 @@ pub(super) const KEYS: &[&str] = &[
     "limits.stream_idle_timeout",
     "limits.header_read_timeout",
     "limits.body_read_timeout",
+    "limits.body_total_timeout",
     "limits.keep_alive_idle",
     "limits.client_write_timeout",
+    "limits.pool_idle_timeout",
     "limits.ping_interval",
     "limits.shutdown_grace",
     "limits.max_request_size",
+    "limits.max_buffered_bytes",
+    "limits.max_json_depth",
+    "limits.max_headers",
+    "limits.max_header_size",
     "limits.max_event_size",
     "limits.max_response_size",
     "limits.max_concurrent_requests",
@@ -216,8 +222,33 @@ fn nearest_key(table: &str, name: &str) -> Option<String> {
     known().find(|(_, known)| *known == anywhere).map(|(parent, name)| dotted(parent, name))
 }
 
-const TABLES: [&str; 8] =
+pub(super) const TABLES: [&str; 8] =
     ["server", "upstream", "models", "limits", "log", "server.cors", "server.client_keys", "upstream.quirks"];
+
+/// The tables of which there may be several, each written `[[table]]`.
+pub(super) const LISTS: [&str; 1] = ["client_keys"];
+
+/// Whether a key takes a value of that kind; the value is TOML.
+pub(super) fn accepts(key: &str, value: &str) -> bool {
+    toml::from_str::<Tables>(&with_key(key, value)).is_ok()
+}
+
+/// A file that sets one key.
+pub(super) fn with_key(key: &str, value: &str) -> String {
+    let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let is_list = table.rsplit('.').next().is_some_and(|table| LISTS.contains(&table));
+    match (is_list, name) {
+        (true, "id") => format!("[[{table}]]\nid = {value}\n"),
+        (true, _) => format!("[[{table}]]\nid = \"x\"\n{name} = {value}\n"),
+        (false, _) => format!("[{table}]\n{name} = {value}\n"),
+    }
+}
+
+/// A TOML value, for those who write JSON.
+pub(super) fn literal(value: &str) -> Option<serde_json::Value> {
+    let mut table: serde_json::Value = toml::from_str(&format!("value = {value}")).ok()?;
+    Some(table.get_mut("value")?.take())
+}
 
 fn dotted(table: &str, name: &str) -> String {
     if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") }
@@ -368,11 +399,17 @@ pub(super) struct LimitsTable {
     pub(super) stream_idle_timeout: Option<Spanned<Quantity>>,
     pub(super) header_read_timeout: Option<Spanned<Quantity>>,
     pub(super) body_read_timeout: Option<Spanned<Quantity>>,
+    pub(super) body_total_timeout: Option<Spanned<Quantity>>,
     pub(super) keep_alive_idle: Option<Spanned<Quantity>>,
     pub(super) client_write_timeout: Option<Spanned<Quantity>>,
+    pub(super) pool_idle_timeout: Option<Spanned<Quantity>>,
     pub(super) ping_interval: Option<Spanned<Quantity>>,
     pub(super) shutdown_grace: Option<Spanned<Quantity>>,
     pub(super) max_request_size: Option<Spanned<Quantity>>,
+    pub(super) max_buffered_bytes: Option<Spanned<Quantity>>,
+    pub(super) max_json_depth: Option<Spanned<Integer>>,
+    pub(super) max_headers: Option<Spanned<Integer>>,
+    pub(super) max_header_size: Option<Spanned<Quantity>>,
     pub(super) max_event_size: Option<Spanned<Quantity>>,
     pub(super) max_response_size: Option<Spanned<Quantity>>,
     pub(super) max_concurrent_requests: Option<Spanned<Integer>>,

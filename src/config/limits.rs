@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::{
     error::Error,
     file::LimitsTable,
     layers::{COUNT, Kind, Layers},
 };
+use crate::protocol::json::MAX_DEPTH;
 
 /// Timeouts and sizes. Sizes are bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Limits {
     /// Connecting to the upstream, TLS included. Default 10 s.
     pub connect_timeout: Duration,
@@ -22,16 +25,29 @@ pub struct Limits {
     pub header_read_timeout: Duration,
     /// Between two pieces of a client's request body. Default 30 s.
     pub body_read_timeout: Duration,
+    /// For the whole of a client's request body. Default 300 s: megabytes over slow lines are legal.
+    pub body_total_timeout: Duration,
     /// For which an idle client connection is kept. Default 75 s, longer than common load balancers' 60 s.
     pub keep_alive_idle: Duration,
     /// For which a client may read nothing while bytes wait for it. Default 120 s.
     pub client_write_timeout: Duration,
+    /// For which an idle connection to the upstream is kept. It must be less than the upstream keeps it. By default 4 s
+    /// to local servers and those without TLS, which mostly close after 5 s, and 55 s to others.
+    pub pool_idle_timeout: Option<Duration>,
     /// Silence of the upstream after which the client gets a `ping` event. Default 10 s.
     pub ping_interval: Duration,
     /// For which running requests may go on after the signal to stop; may be 0. Default 30 s.
     pub shutdown_grace: Duration,
     /// A client's request body, in bytes. Default 32 MiB. `MAX_REQUEST_SIZE`.
     pub max_request_size: usize,
+    /// The request bodies that are held at the same time, in bytes. Default 512 MiB.
+    pub max_buffered_bytes: usize,
+    /// Nesting of arrays and objects in a request. Default and most: 128.
+    pub max_json_depth: usize,
+    /// Header lines of a client's request. Default 100.
+    pub max_headers: usize,
+    /// A client's request head, in bytes; a client that does not read holds as much of its answer. Default 64 KiB.
+    pub max_header_size: usize,
     /// One event of the upstream's stream, in bytes. Default 16 MiB.
     pub max_event_size: usize,
     /// A whole answer of the upstream outside a stream, in bytes. Default 64 MiB.
@@ -50,11 +66,17 @@ impl Default for Limits {
             stream_idle_timeout: Duration::from_secs(300),
             header_read_timeout: Duration::from_secs(10),
             body_read_timeout: Duration::from_secs(30),
+            body_total_timeout: Duration::from_secs(300),
             keep_alive_idle: Duration::from_secs(75),
             client_write_timeout: Duration::from_secs(120),
+            pool_idle_timeout: None,
             ping_interval: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(30),
             max_request_size: 32 << 20,
+            max_buffered_bytes: 512 << 20,
+            max_json_depth: MAX_DEPTH,
+            max_headers: 100,
+            max_header_size: 64 << 10,
             max_event_size: 16 << 20,
             max_response_size: 64 << 20,
             max_concurrent_requests: 1_000,
@@ -84,6 +106,27 @@ const SIZE: Kind<usize> = Kind {
     names: &[],
 };
 
+/// A number of levels.
+const DEPTH: Kind<usize> = Kind {
+    expected: "a whole number from 8 to 128",
+    read: |text| text.parse().ok().filter(|depth| (8..=MAX_DEPTH).contains(depth)),
+    names: &[],
+};
+
+/// A number of header lines.
+const HEADERS: Kind<usize> = Kind {
+    expected: "a whole number from 16 to 10000",
+    read: |text| text.parse().ok().filter(|count| (16..=10_000).contains(count)),
+    names: &[],
+};
+
+/// A number of bytes for a head.
+const HEADER_SIZE: Kind<usize> = Kind {
+    expected: "a size from 8KiB to 1MiB, such as \"64KiB\" or plain bytes",
+    read: |text| size(text).filter(|size| (8 << 10..=1 << 20).contains(size)),
+    names: &[],
+};
+
 impl Limits {
     /// Chooses each limit from its layers.
     pub(super) fn resolve(table: LimitsTable, layers: &mut Layers<'_>) -> Result<Self, Error> {
@@ -108,11 +151,21 @@ impl Limits {
             stream_idle_timeout: limit!(stream_idle_timeout, DURATION, request_timeout),
             header_read_timeout: limit!(header_read_timeout, DURATION),
             body_read_timeout: limit!(body_read_timeout, DURATION),
+            body_total_timeout: limit!(body_total_timeout, DURATION),
             keep_alive_idle: limit!(keep_alive_idle, DURATION),
             client_write_timeout: limit!(client_write_timeout, DURATION),
+            pool_idle_timeout: {
+                let key = "limits.pool_idle_timeout";
+                let file = layers.file(table.pool_idle_timeout, key, &DURATION)?;
+                layers.choose(key, [file]).map(|setting| setting.value)
+            },
             ping_interval: limit!(ping_interval, DURATION),
             shutdown_grace: limit!(shutdown_grace, GRACE),
             max_request_size: limit!(max_request_size, SIZE, max_request),
+            max_buffered_bytes: limit!(max_buffered_bytes, SIZE),
+            max_json_depth: limit!(max_json_depth, DEPTH),
+            max_headers: limit!(max_headers, HEADERS),
+            max_header_size: limit!(max_header_size, HEADER_SIZE),
             max_event_size: limit!(max_event_size, SIZE),
             max_response_size: limit!(max_response_size, SIZE),
             max_concurrent_requests: limit!(max_concurrent_requests, COUNT, concurrent),

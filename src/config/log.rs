@@ -1,5 +1,6 @@
 //! `[log]`: how much is logged, and in which form. Bodies and keys never are.
 
+use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
 };
 
 /// What telemetry needs to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Log {
     /// The form of a line. Default text. `LOG_FORMAT`, `--log-format`.
     pub format: Format,
@@ -20,11 +21,13 @@ pub struct Log {
     /// themselves. Changes nothing else. Default false. `DEV_MODE`.
     pub dev_mode: bool,
     /// The user wants no colours even on a terminal. `NO_COLOR`, if it is not empty.
+    #[serde(skip)]
     pub no_color: bool,
 }
 
 /// The form of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Format {
     /// For people.
     Text,

@@ -10,9 +10,13 @@ use super::error::Error;
 
 /// The places of a configuration file that nobody named, the user's before the machine's.
 pub(super) fn config_files() -> Vec<PathBuf> {
-    let user = directories::BaseDirs::new().map(|base| base.config_dir().join("aiapiproxy").join(FILE_NAME));
     let machine = Path::new("/etc/aiapiproxy").join(FILE_NAME);
-    user.into_iter().chain([machine]).collect()
+    user_file().into_iter().chain([machine]).collect()
+}
+
+/// The user's own configuration file, whether it is there or not.
+pub fn user_file() -> Option<PathBuf> {
+    directories::BaseDirs::new().map(|base| base.config_dir().join("aiapiproxy").join(FILE_NAME))
 }
 
 const FILE_NAME: &str = "config.toml";

@@ -3,19 +3,21 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::{Serialize, Serializer};
 
 use super::{
     Flags,
     error::{BadValue, Error},
     file::ServerTable,
     layers::{Kind, Layers, SWITCH, Setting},
+    show,
 };
 use crate::secret::{ClientKey, ClientKeys};
 
 mod client_keys;
 
 /// The listening side.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Server {
     /// Host name or address to listen on, without brackets. Default `127.0.0.1`; `SERVER_HOST`.
     pub host: String,
@@ -32,15 +34,18 @@ pub struct Server {
     /// case, without port. Default none.
     pub allowed_hosts: Vec<String>,
     /// Peers whose `X-Forwarded-For` is believed. Default none.
+    #[serde(serialize_with = "show::each_printed")]
     pub trusted_proxies: Vec<IpNet>,
     /// `auth = "none"` is allowed beyond loopback. Default false; only the flag `--allow-unauthenticated`.
+    #[serde(skip)]
     pub allow_unauthenticated: bool,
     /// What becomes of a request that cannot be carried over whole. Default [`OnLossy::Warn`]; `ON_LOSSY`.
     pub on_lossy: OnLossy,
 }
 
 /// What becomes of a request whose translation loses or changes more than hints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnLossy {
     /// It is sent, and the answer's header `x-aiapiproxy-warning` names what was lost.
     Warn,
@@ -50,7 +55,8 @@ pub enum OnLossy {
 }
 
 /// How clients prove who they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Auth {
     /// By one of the configured client keys.
     Keys,
@@ -63,12 +69,13 @@ pub enum Auth {
 }
 
 /// Cross-origin requests, that is requests by web pages.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cors {
     /// Web pages may call at all. Default true; `CORS_ENABLED`.
     pub enabled: bool,
     /// From where. Default any, which holds only while clients must present a key: ask
     /// [`Server::origin_allowed`]. `ALLOWED_ORIGINS`.
+    #[serde(rename = "allowed_origins")]
     pub origins: Origins,
 }
 
@@ -79,6 +86,15 @@ pub enum Origins {
     Any,
     /// These, each as a browser sends it: `scheme://host[:port]` in lower case.
     Listed(Vec<String>),
+}
+
+impl Serialize for Origins {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Any => ["*"].serialize(serializer),
+            Self::Listed(origins) => origins.serialize(serializer),
+        }
+    }
 }
 
 impl Default for Server {

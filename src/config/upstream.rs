@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use serde::Serialize;
 use toml::Spanned;
 use url::Url;
 
@@ -10,44 +11,52 @@ use super::{
     error::{BadValue, Error, nearest},
     file::{MULTIPLIER, SecretText, UpstreamTable},
     layers::{Kind, Layers, Origin, Setting},
-    quirks,
+    quirks, show,
 };
 use crate::{
     models::{
-        Target,
         counting::{Counter, Multiplier},
-        dialect::{Asked, Choice, Spoken, Why, Wish, own_dialect},
+        dialect::{Spoken, Wish},
     },
     secret::{ExposeSecret as _, SecretString},
     translate::quirks::{Preset, Quirks, SystemMode},
 };
 
 mod address;
+mod dialect;
 mod key;
 
+pub(super) use dialect::DIALECT;
+
 /// The server that runs the model.
-#[derive(Clone)]
+#[derive(Clone, Serialize)]
 pub struct Upstream {
     /// The name in logs and messages. Default: the preset's name, or the host for [`Preset::Generic`].
     pub name: String,
     /// The kind of server. Default by host; `openai` if nothing is set.
+    #[serde(serialize_with = "show::printed")]
     pub preset: Preset,
     /// How it deviates: the preset's values with those of `[upstream.quirks]` over them.
     pub quirks: Quirks,
     /// What the endpoints' paths (`/chat/completions`, `/models`) are appended to: http or https, without
     /// credentials, query, fragment and trailing slash. Only an empty path is `/`, as URLs have it.
     /// Default by preset; `OPENAI_BASE_URL`.
+    #[serde(serialize_with = "show::printed")]
     pub base_url: Url,
     /// Where the base URL came from.
+    #[serde(skip)]
     pub url_origin: Origin,
     /// The key; none for servers that want none, which then get no credentials at all. `OPENAI_API_KEY`, or
     /// the variable that `api_key_env` names.
+    #[serde(serialize_with = "show::redacted")]
     pub api_key: Option<SecretString>,
     /// Where the key came from; set whenever the key is.
+    #[serde(skip)]
     pub key_origin: Option<Origin>,
     /// What is spoken to it. Default `auto`; `OPENAI_DIALECT`.
     pub dialect: Wish,
     /// Where the dialect came from.
+    #[serde(skip)]
     pub dialect_origin: Origin,
     /// The header that carries the key. Default by preset and dialect.
     pub auth_style: AuthStyle,
@@ -58,6 +67,7 @@ pub struct Upstream {
     /// Leave out Claude Code's billing header where requests are forwarded. Default no.
     pub strip_billing_header: bool,
     /// Where system text goes in requests that are forwarded: the quirk if somebody set it, else where it stands.
+    #[serde(skip)]
     pub forwarded_system: SystemMode,
     /// What becomes of a prompt that the content filter refuses. Default: an error.
     pub content_filter: ContentFilter,
@@ -71,11 +81,13 @@ pub struct Upstream {
     pub count_multiplier: Multiplier,
     /// Headers added to every request, in the file's order; values may be secret, so `Debug` shows names only.
     /// Default none.
+    #[serde(serialize_with = "show::redacted_values")]
     pub headers: Vec<(String, String)>,
 }
 
 /// The header that carries the upstream's key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AuthStyle {
     /// `Authorization: Bearer …`.
     Bearer,
@@ -88,7 +100,8 @@ pub enum AuthStyle {
 }
 
 /// What becomes of a prompt that the upstream's content filter refuses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ContentFilter {
     /// The failure that it is: 400.
     #[default]
@@ -210,12 +223,6 @@ const AUTH_STYLE: Kind<AuthStyle> = Kind {
     names: &["bearer", "api_key_header", "x_api_key", "both"],
 };
 
-pub(super) const DIALECT: Kind<Wish> = Kind {
-    expected: "\"auto\", \"chat\", \"responses\" or \"messages\"",
-    read: Wish::from_name,
-    names: &Wish::NAMES,
-};
-
 const CONTENT_FILTER: Kind<ContentFilter> = Kind {
     expected: "\"error\" or \"refusal\"",
     read: |text| match text {
@@ -287,7 +294,7 @@ impl Upstream {
         }
         let name = layers.file(table.name, "upstream.name", &TEXT)?;
         upstream.name = layers.choose("upstream.name", [name]).map_or(upstream.name, |it| it.value);
-        if let Some(dialect) = choose_dialect(flags, table.dialect, layers)? {
+        if let Some(dialect) = dialect::choose(flags, table.dialect, layers)? {
             (upstream.dialect, upstream.dialect_origin) = (dialect.value, dialect.origin);
         }
         let style = layers.file(table.auth_style, "upstream.auth_style", &AUTH_STYLE)?;
@@ -319,57 +326,11 @@ impl Upstream {
         Ok(upstream)
     }
 
-    /// The dialect for one of its models, and why. `target` is what the model map says of it.
-    pub fn dialect_of(&self, model: &str, target: Option<&Target>) -> Choice {
-        Choice::of(&Asked {
-            of_model: target.map_or(Wish::Auto, |target| target.dialect),
-            of_upstream: self.dialect,
-            quirks: &self.quirks,
-            family: self.family_of(model, target),
-        })
-    }
-
-    /// Why that dialect was chosen, in words.
-    pub fn explain(&self, choice: &Choice) -> String {
-        match choice.why {
-            Why::OfUpstream => self.dialect_origin.to_string(),
-            _ => choice.why.to_string(),
-        }
-    }
-
-    /// The name that tells what a model can do: its own, or that of the model that a deployment runs.
-    pub fn family_of<'a>(&'a self, model: &'a str, target: Option<&'a Target>) -> &'a str {
-        let family = target.and_then(|target| target.model_family.as_deref());
-        family.or(self.model_family.as_deref()).unwrap_or(model)
-    }
-
-    /// Whether its list of models is where Anthropic's API has it.
-    pub fn lists_as_anthropic(&self) -> bool {
-        match self.dialect {
-            Wish::Only(spoken) => spoken == Spoken::Messages,
-            Wish::Auto => own_dialect(self.preset) == Some(Spoken::Messages),
-        }
-    }
-
     /// The embedded upstream of `serve --demo`.
     fn demo(base_url: Url) -> Self {
         let name = "demo".to_owned();
         Self { name, url_origin: Origin::Flag("--demo"), ..Self::new(Preset::Generic, base_url) }
     }
-}
-
-/// The dialect that was named.
-fn choose_dialect(
-    flags: &Flags,
-    in_file: Option<Spanned<String>>,
-    layers: &mut Layers<'_>,
-) -> Result<Option<Setting<Wish>>, Error> {
-    let key = "upstream.dialect";
-    let flag = Setting::flag("--dialect", flags.dialect.clone());
-    let flag = flag.map(|name| DIALECT.read(key, name)).transpose()?;
-    let in_env = layers.env("OPENAI_DIALECT", key, &DIALECT)?;
-    let in_file = layers.file(in_file, key, &DIALECT)?;
-    Ok(layers.choose(key, [flag, in_env, in_file]))
 }
 
 /// The preset that was named, else that of the address, else OpenAI.

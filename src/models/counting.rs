@@ -1,7 +1,10 @@
 //! How the tokens of a request are counted for a client that asks.
 
+use serde::{Serialize, Serializer};
+
 /// Who counts the input tokens of a request for `count_tokens`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Counter {
     /// OpenAI's o200k tables.
     #[default]
@@ -23,6 +26,12 @@ pub struct Multiplier {
 impl Default for Multiplier {
     fn default() -> Self {
         Self { thousandths: 1_000 }
+    }
+}
+
+impl Serialize for Multiplier {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(f64::from(self.thousandths) / 1_000.0)
     }
 }
 

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 use crate::translate::quirks::{Preset, Quirks, needs_responses};
 
 /// What the configuration wants.
@@ -72,12 +74,27 @@ impl Wish {
     /// The names of all wishes, as the configuration writes them.
     pub const NAMES: [&'static str; 4] = ["auto", "chat", "responses", "messages"];
 
+    /// Whether nothing is wished.
+    pub const fn is_auto(&self) -> bool {
+        matches!(self, Self::Auto)
+    }
+
     /// The wish of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         if name == "auto" {
             return Some(Self::Auto);
         }
         Spoken::ALL.into_iter().find(|spoken| spoken.name() == name).map(Self::Only)
+    }
+}
+
+/// As the configuration writes it.
+impl Serialize for Wish {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::Auto => "auto",
+            Self::Only(spoken) => spoken.name(),
+        })
     }
 }
 

@@ -1,18 +1,26 @@
-//! What is checked on a JSON text before any type is read from it: nesting depth and lone surrogates.
+//! What is checked on a JSON text before any type is read from it, nesting depth and lone surrogates; and how JSON is
+//! written ([`write`]).
 //!
 //! `serde_json` limits depth only in typed parts and refuses a lone surrogate escape (`"\ud83d"`), which
 //! clients written in JavaScript really send. One linear scan does both for every part, also for those that
 //! are only carried.
 
+mod write;
+
 use std::borrow::Cow;
+
+pub use write::{plain_length, to_vec, write, write_str};
 
 /// Deepest nesting of arrays and objects that is accepted, as in `serde_json`.
 pub const MAX_DEPTH: usize = 128;
 
-/// The text nests deeper than [`MAX_DEPTH`].
+/// The text nests too deep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("JSON nests deeper than {MAX_DEPTH} levels")]
-pub struct TooDeep;
+#[error("JSON nests deeper than {limit} levels")]
+pub struct TooDeep {
+    /// The levels that are accepted.
+    pub limit: usize,
+}
 
 /// A scanned text: the bytes to parse, and how many lone surrogates were replaced in them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +37,14 @@ pub struct Scanned<'a> {
 /// [`TooDeep`] when arrays and objects nest deeper than [`MAX_DEPTH`]. Malformed JSON is no error here; the
 /// parser that follows reports it.
 pub fn scan(text: &[u8]) -> Result<Scanned<'_>, TooDeep> {
+    scan_within(text, MAX_DEPTH)
+}
+
+/// The same with another limit of depth.
+///
+/// # Errors
+/// [`TooDeep`] when arrays and objects nest deeper than `limit`.
+pub fn scan_within(text: &[u8], limit: usize) -> Result<Scanned<'_>, TooDeep> {
     let mut depth = 0_usize;
     let mut repairs: Vec<usize> = Vec::new();
     let mut at = 0;
@@ -37,8 +53,8 @@ pub fn scan(text: &[u8]) -> Result<Scanned<'_>, TooDeep> {
             b'"' => at = skip_string(text, at + 1, &mut repairs),
             b'[' | b'{' => {
                 depth += 1;
-                if depth > MAX_DEPTH {
-                    return Err(TooDeep);
+                if depth > limit {
+                    return Err(TooDeep { limit });
                 }
             }
             b']' | b'}' => depth = depth.saturating_sub(1),
@@ -136,7 +152,7 @@ mod tests {
     fn depth_is_limited_outside_of_strings_only() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(scan(nested(MAX_DEPTH).as_bytes()).is_ok());
-        assert_eq!(scan(nested(MAX_DEPTH + 1).as_bytes()), Err(TooDeep));
+        assert_eq!(scan(nested(MAX_DEPTH + 1).as_bytes()), Err(TooDeep { limit: MAX_DEPTH }));
         assert!(scan(format!("\"{}\"", nested(1000)).as_bytes()).is_ok());
     }
 }

@@ -2,25 +2,29 @@
 
 use std::{fmt, num::NonZeroU32, time::SystemTime};
 
+use serde::{Serialize, Serializer};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::digest;
 
 /// One client's key, known by its digest.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct ClientKey {
     /// What logs call the client.
     pub id: String,
     /// SHA-256 of the key.
+    #[serde(rename = "sha256", serialize_with = "redacted")]
     pub digest: [u8; 32],
     /// What it allows.
+    #[serde(flatten)]
     pub terms: Terms,
 }
 
 /// What a key allows. Nothing set means no limit.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Terms {
     /// From then on it is nobody's key.
+    #[serde(serialize_with = "date")]
     pub expires: Option<SystemTime>,
     /// The models that may be asked for: names or globs, as clients send them or as the upstream has them.
     pub models: Option<Vec<String>>,
@@ -30,6 +34,16 @@ pub struct Terms {
     pub tokens_per_minute: Option<NonZeroU32>,
     /// Requests that may run at the same time.
     pub max_concurrent: Option<NonZeroU32>,
+}
+
+/// A digest is no key, but those who know it can try keys at home.
+fn redacted<S: Serializer>(_: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str("[redacted]")
+}
+
+#[expect(clippy::ref_option, reason = "serde hands over the field as it is")]
+fn date<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(httpdate::fmt_http_date).serialize(serializer)
 }
 
 impl ClientKey {
@@ -46,7 +60,7 @@ impl fmt::Debug for ClientKey {
 }
 
 /// The keys that clients may present.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ClientKeys(Vec<ClientKey>);
 
 impl ClientKeys {

@@ -10,9 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::body::Body;
+use axum::{body::Body, response::IntoResponse as _};
 use bytes::Bytes;
-use http::{Request, Response};
+use futures_util::FutureExt as _;
+use http::{HeaderValue, Request, Response, header};
 use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{rt::TokioIo, rt::TokioTimer, server::graceful::GracefulShutdown};
@@ -28,33 +29,38 @@ use super::{
     Summary,
     client_address::ClientAddress,
     client_io::{Busy, ClientIo, Patience, Requests},
+    error::{self, ApiError},
+    limits,
     reload::Current,
     router,
     shutdown::{Shutdown, Signal},
     state::Shared,
 };
-use crate::metrics::Metrics;
+use crate::{config::limits::Limits, metrics::Metrics, secret};
 
 /// Accepts until told to stop, then drains.
 pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, mut shutdown: Shutdown) -> Summary {
     let max_connections = current.snapshot().shared.config.limits.max_connections;
     let places = Arc::new(Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let metrics = Arc::clone(&current.snapshot().shared.metrics);
+    let mut complaint = Complaint::default();
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let signal = loop {
         tokio::select! {
             signal = shutdown.draining() => break signal,
-            (stream, peer, place) = accept(&listener, &places, &metrics) => {
+            (stream, peer, place) = accept(&listener, &places, &metrics, &mut complaint) => {
                 let open = metrics.connections_open.hold(1);
                 let watcher = graceful.watcher();
                 let current = Arc::clone(&current);
-                let patience = Patience::from(&current.snapshot().shared.config.limits);
+                let snapshot = current.snapshot();
+                let limits = &snapshot.shared.config.limits;
+                let (patience, http) = (Patience::from(limits), http(limits));
                 connections.spawn(async move {
                     let requests = Requests::default();
                     let service = service_fn(|request| answer(&current, request, peer, requests.begin()));
                     let io = TokioIo::new(ClientIo::new(stream, requests.clone(), patience));
-                    let connection = http().serve_connection(io, service);
+                    let connection = http.serve_connection(io, service);
                     if let Err(error) = watcher.watch(connection).await {
                         tracing::debug!(%error, %peer, "a client's connection ended with an error");
                     }
@@ -75,6 +81,7 @@ async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
     metrics: &Metrics,
+    complaint: &mut Complaint,
 ) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
     // The semaphore is never closed, so there is always a permit in the end.
     let place = Arc::clone(places).acquire_owned().await.ok();
@@ -92,11 +99,37 @@ async fn accept(
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 metrics.accept_errors.count();
+                complaint.make(&error);
                 // Out of descriptors, mostly: trying again at once would only burn a core.
-                tracing::error!(%error, "no connection can be accepted; raise the limit of open files (ulimit -n)");
-                time::sleep(Duration::from_secs(1)).await;
+                time::sleep(RETRY_ACCEPT).await;
             }
         }
+    }
+}
+
+/// After which another connection is tried, when one could not be accepted.
+const RETRY_ACCEPT: Duration = Duration::from_millis(100);
+
+/// What the log is told of connections that cannot be accepted, once a second.
+#[derive(Debug, Default)]
+struct Complaint {
+    last: Option<Instant>,
+    unsaid: u64,
+}
+
+impl Complaint {
+    fn make(&mut self, error: &io::Error) {
+        self.unsaid += 1;
+        if self.last.is_some_and(|last| last.elapsed() < Duration::from_secs(1)) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        let failures = std::mem::take(&mut self.unsaid);
+        tracing::error!(
+            %error,
+            failures,
+            "no connection can be accepted; raise the limit of open files (ulimit -n, LimitNOFILE)"
+        );
     }
 }
 
@@ -115,18 +148,17 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-fn http() -> http1::Builder {
+fn http(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         // `ClientIo` knows idle from slow.
         .header_read_timeout(None)
         // Bounds a request's head, and what is buffered for a client that does not read.
-        .max_buf_size(MAX_BUFFER_BYTES)
+        .max_buf_size(limits.max_header_size)
+        .max_headers(limits.max_headers)
         .half_close(false);
     http
 }
-
-const MAX_BUFFER_BYTES: usize = 64 << 10;
 
 fn answer(
     current: &Current,
@@ -137,15 +169,26 @@ fn answer(
     // From here to its end the request knows no other configuration.
     let snapshot = current.snapshot();
     let router = snapshot.router.clone();
+    let too_long = limits::head_too_long(&request, snapshot.shared.config.limits.max_header_size);
     let mut request = request.map(Body::new);
     router::normalise(&mut request);
     let trusted = &snapshot.shared.config.server.trusted_proxies;
     let address = ClientAddress::of(peer, request.headers(), trusted);
     request.extensions_mut().insert(address);
     async move {
-        let response = router.oneshot(request).await?;
+        let response = match too_long {
+            Some(error) => refuse(error),
+            None => router.oneshot(request).await?,
+        };
         Ok(response.map(|body| Served { body, _busy: busy }))
     }
+}
+
+/// The answer to a request that does not come as far as the routes.
+fn refuse(error: ApiError) -> Response<Body> {
+    let mut response = error::finish(error.into_response(), &secret::request_id());
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// An answer's body; the connection is busy as long as it lives.
@@ -186,14 +229,16 @@ async fn drain(
 ) -> Summary {
     let begun = Instant::now();
     let grace = shared.config.limits.shutdown_grace;
-    tracing::info!(
-        connections = connections.len(),
-        grace_s = grace.as_secs(),
-        "stopping; running requests may finish"
-    );
     let orderly = async {
         let mut closed = std::pin::pin!(graceful.shutdown());
-        if time::timeout(grace, closed.as_mut()).await.is_ok() {
+        // The first poll tells the connections, so that the log says what is true.
+        let none_runs = closed.as_mut().now_or_never().is_some();
+        tracing::info!(
+            connections = connections.len(),
+            grace_s = grace.as_secs(),
+            "stopping; running requests may finish"
+        );
+        if none_runs || time::timeout(grace, closed.as_mut()).await.is_ok() {
             return 0;
         }
         while connections.try_join_next().is_some() {}

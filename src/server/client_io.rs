@@ -5,6 +5,8 @@
 //! What was not read of a refused request is read and thrown away for a moment before the connection closes;
 //! otherwise the system would reset it, and the client might never see the answer.
 
+mod refusal;
+
 use std::{
     io,
     pin::Pin,
@@ -21,6 +23,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
+use self::refusal::Refusal;
 use crate::config::limits::Limits;
 
 /// The connection.
@@ -32,6 +35,8 @@ pub(super) struct ClientIo<S> {
     reading: Reading,
     /// The requests that had begun when `reading` was last settled.
     begun: usize,
+    /// What is being written instead of a bare refusal.
+    refusal: Option<Refusal>,
     /// The task was woken for the timer of an idle connection.
     woken: bool,
     read_timer: Timer,
@@ -116,6 +121,7 @@ impl<S> ClientIo<S> {
             patience,
             reading: Reading::Fresh,
             begun: 0,
+            refusal: None,
             woken: false,
             read_timer: Timer::default(),
             write_timer: Timer::default(),
@@ -175,6 +181,31 @@ impl<S> ClientIo<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> ClientIo<S> {
+    /// Writes what is to be said instead of a bare refusal. `Ready(true)` when it has been written.
+    fn poll_refusal(&mut self, context: &mut Context<'_>, answer: &[u8]) -> Poll<io::Result<bool>> {
+        let is_of_no_request =
+            matches!(self.reading, Reading::Fresh | Reading::Head) && self.requests.begun() == self.begun;
+        if self.refusal.is_none() && is_of_no_request {
+            self.refusal = Refusal::instead_of(answer);
+        }
+        let Some(mut refusal) = self.refusal.take() else { return Poll::Ready(Ok(false)) };
+        while !refusal.rest().is_empty() {
+            let written = Pin::new(&mut self.stream).poll_write(context, refusal.rest());
+            match self.check_write(context, written) {
+                Poll::Ready(Ok(count @ 1..)) => refusal.advance(count),
+                Poll::Ready(Ok(_)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.refusal = Some(refusal);
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(true))
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for ClientIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -201,6 +232,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if ready!(self.poll_refusal(context, bytes))? {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.check_write(context, written)
     }
@@ -210,6 +244,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let first = buffers.first().map(|buffer| &**buffer).unwrap_or_default();
+        if ready!(self.poll_refusal(context, first))? {
+            return Poll::Ready(Ok(first.len()));
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
         self.check_write(context, written)
     }

@@ -94,6 +94,11 @@ impl From<upstream::Error> for ApiError {
                 Self::upstream(Error::new(kind, message).with_retry(false))
             }
             upstream::Error::Timeout { .. } => Self::upstream(Error::new(kind, message)),
+            // A certificate does not become good by asking again, and an answer not shorter.
+            upstream::Error::Connect { reason: upstream::Unreachable::Tls(_), .. }
+            | upstream::Error::TooLong { .. } => {
+                Self::upstream(Error::new(kind, message).with_status(502).with_retry(false))
+            }
             _ => Self::upstream(Error::new(kind, message).with_status(502)),
         }
     }

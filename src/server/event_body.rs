@@ -35,8 +35,7 @@ use crate::{
         error::{Error, ErrorKind},
         stream::Event,
     },
-    sse,
-    translate::stream,
+    translate::{self, stream},
     upstream,
 };
 
@@ -53,6 +52,8 @@ pub(crate) struct EventBody<S> {
     stopping: Deadline,
     /// What [`EventBody::begin`] got.
     first: Option<Bytes>,
+    /// The length of what was handed over last; what comes next will be about as long.
+    expected: usize,
     log: Log,
     mask: Mask,
     _slot: Option<Slot>,
@@ -113,6 +114,7 @@ where
             stopping: setting.stopping,
             _counted: setting.log.metrics().streams_open.hold(1),
             first: None,
+            expected: 0,
             log: setting.log,
             mask: setting.mask,
             _slot: setting.slot,
@@ -143,7 +145,7 @@ where
         }
         self.clock.resume();
         while self.source.is_some() {
-            let mut out = Vec::new();
+            let mut out = Vec::with_capacity(self.expected);
             self.step(&mut out).await;
             self.take_ready(&mut out);
             if !out.is_empty() {
@@ -179,12 +181,12 @@ where
             }
         };
         match happening {
-            Happening::Piece(Some(Ok(bytes))) => self.take(&bytes, out),
+            Happening::Piece(Some(Ok(bytes))) => self.take(&bytes, Instant::now(), out),
             Happening::Piece(Some(Err(error))) => self.broke(error, out),
             Happening::Piece(None) => self.eof(out),
             Happening::Alarm(Alarm::Ping) => {
                 self.log.metrics().pings.count();
-                sse::encode(Event::Ping.name(), &Event::Ping, out);
+                translate::encode(&Event::Ping, out);
             }
             Happening::Alarm(Alarm::Finished) => self.end(stream::End::Eof, out),
             Happening::Alarm(Alarm::Silent) => self.fail(silent(), End::Timeout, out),
@@ -198,21 +200,21 @@ where
     /// Takes what is there already: the upstream's HTTP chunks come one by one, however many one read of its
     /// connection brought, and each would cost the client's connection a write.
     fn take_ready(&mut self, out: &mut Vec<u8>) {
+        let now = Instant::now();
         while (1..MAX_BYTES_AT_ONCE).contains(&out.len()) {
             // A source that is not ready is polled again by `step`, which then wakes this task.
             let Some(piece) = self.source.as_mut().and_then(|source| source.next().now_or_never()) else {
                 return;
             };
             match piece {
-                Some(Ok(bytes)) => self.take(&bytes, out),
+                Some(Ok(bytes)) => self.take(&bytes, now, out),
                 Some(Err(error)) => self.broke(error, out),
                 None => self.eof(out),
             }
         }
     }
 
-    fn take(&mut self, bytes: &Bytes, out: &mut Vec<u8>) {
-        let now = Instant::now();
+    fn take(&mut self, bytes: &Bytes, now: Instant, out: &mut Vec<u8>) {
         self.clock.byte = now;
         if matches!(self.reading, Reading::Unknown) {
             // Neither white space nor a byte order mark tells what follows.
@@ -283,7 +285,7 @@ where
         if let Some(error) = &failure {
             let request_id = Some(self.log.id().to_owned());
             let event = Event::Error { error: self.mask.error(error.clone()), request_id };
-            sse::encode(event.name(), &event, out);
+            translate::encode(&event, out);
         }
         let end = failure.map_or(End::Complete, |error| ApiError::upstream(error).end);
         self.log.note(|notes| {
@@ -292,6 +294,7 @@ where
     }
 
     fn hand_over(&mut self, bytes: Vec<u8>) -> Bytes {
+        self.expected = bytes.len();
         if self.teller.has_content() {
             self.log.note_first_content();
         }
@@ -307,6 +310,7 @@ impl<S> Drop for EventBody<S> {
     /// However it ended: what it cost and what was lost.
     fn drop(&mut self) {
         self.log.note(|notes| self.teller.note(notes));
+        self.log.metrics().invalid_utf8_events.add(self.teller.invalid_events());
     }
 }
 

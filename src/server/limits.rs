@@ -1,5 +1,7 @@
 //! How much is let in: bytes of a body, time for it, requests at once.
 
+mod room;
+
 use std::{
     sync::{
         Arc,
@@ -10,18 +12,22 @@ use std::{
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, header};
+use http::{HeaderMap, Request, header};
 use http_body_util::BodyExt as _;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time,
 };
 
+pub(crate) use self::room::{Room, Share};
 use super::{content_encoding::ContentEncoding, error::ApiError, request_log::Log};
 use crate::{
     config::limits::Limits,
     metrics::Held,
-    protocol::anthropic::error::{Error, ErrorKind},
+    protocol::{
+        anthropic::error::{Error, ErrorKind},
+        json,
+    },
 };
 
 /// Places for requests that are translated, and a short queue before them.
@@ -86,6 +92,18 @@ impl Drop for Queued<'_> {
     }
 }
 
+/// The failure of a request whose head is too long. hyper looks only when its buffer is full, which may hold twice as
+/// much.
+pub(crate) fn head_too_long(request: &Request<impl Sized>, max_bytes: usize) -> Option<ApiError> {
+    let lines = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let uri = request.uri();
+    let target = uri.path().len() + uri.query().map_or(0, str::len);
+    (target + lines.sum::<usize>() > max_bytes).then(|| {
+        let message = format!("the request's head is longer than {max_bytes} bytes (limits.max_header_size)");
+        Error::invalid_request(message).with_status(431).into()
+    })
+}
+
 /// The request's content type must be JSON. A missing one is refused too: web pages can send that without
 /// asking first.
 pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
@@ -97,25 +115,45 @@ pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(Error::invalid_request("content-type must be application/json").with_status(415).into())
 }
 
-/// Reads a request's body within the limits of size and time.
+/// A request's body, and the room that it takes until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Buffered {
+    pub(crate) bytes: Bytes,
+    share: Share,
+}
+
+impl Buffered {
+    /// Lets go of the bytes, but not of their room: somebody else holds a copy.
+    pub(crate) fn into_share(self) -> Share {
+        self.share
+    }
+}
+
+/// Reads a request's body within the limits of size, time and memory.
 pub(crate) async fn read_body(
     headers: &HeaderMap,
     mut body: Body,
     limits: &Limits,
+    room: &Room,
     log: &Log,
-) -> Result<Bytes, ApiError> {
+) -> Result<Buffered, ApiError> {
     let encoding = ContentEncoding::of(headers)?;
     let announced = announced_length(headers).map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced.is_some_and(|length| length > limits.max_request_size) {
         return Err(too_large(limits, log));
     }
-    let deadline = time::Instant::now() + limits.body_read_timeout * TOTAL_FACTOR;
+    let deadline = time::Instant::now() + limits.body_total_timeout;
+    let most = if encoding == ContentEncoding::Identity { announced } else { None };
+    let most = most.unwrap_or(limits.max_request_size);
+    let mut share = Share::default();
+    room.cover(&mut share, 0, most, log).await?;
     let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0).min(EAGER_BYTES));
     loop {
         let wait = limits.body_read_timeout.min(deadline - time::Instant::now());
         let frame = match time::timeout(wait, body.frame()).await {
+            Err(_) if wait < limits.body_read_timeout => return Err(too_slow_in_all(limits)),
             Err(_) => return Err(too_slow(limits)),
-            Ok(None) => return encoding.decode(bytes.freeze(), limits.max_request_size).await,
+            Ok(None) => break,
             Ok(Some(Err(_))) => return Err(broken_off()),
             Ok(Some(Ok(frame))) => frame,
         };
@@ -123,8 +161,25 @@ pub(crate) async fn read_body(
         if piece.len() > limits.max_request_size - bytes.len() {
             return Err(too_large(limits, log));
         }
+        room.cover(&mut share, bytes.len() + piece.len(), most, log).await?;
         bytes.extend_from_slice(&piece);
     }
+    if encoding != ContentEncoding::Identity {
+        // What it unpacks to is known afterwards only.
+        room.cover(&mut share, bytes.len() + limits.max_request_size, usize::MAX, log).await?;
+    }
+    let bytes = encoding.decode(bytes.freeze(), limits.max_request_size).await?;
+    check_depth(&bytes, limits)?;
+    Ok(Buffered { bytes, share })
+}
+
+/// The parser has the greatest depth that can be set as its own limit.
+fn check_depth(body: &[u8], limits: &Limits) -> Result<(), ApiError> {
+    if limits.max_json_depth < json::MAX_DEPTH {
+        json::scan_within(body, limits.max_json_depth)
+            .map_err(|error| Error::invalid_request(format!("{error} (limits.max_json_depth)")))?;
+    }
+    Ok(())
 }
 
 /// How long the body will be, by its header.
@@ -132,8 +187,6 @@ pub(crate) fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The whole body may take so many times as long as a pause within it.
-const TOTAL_FACTOR: u32 = 10;
 /// Reserved on a client's word; more only for bytes that came.
 const EAGER_BYTES: usize = 64 << 10;
 
@@ -148,6 +201,12 @@ fn too_large(limits: &Limits, log: &Log) -> ApiError {
 fn too_slow(limits: &Limits) -> ApiError {
     let seconds = limits.body_read_timeout.as_secs_f64();
     let message = format!("the request body did not arrive: nothing for {seconds} s");
+    Error::new(ErrorKind::Timeout, message).with_status(408).into()
+}
+
+fn too_slow_in_all(limits: &Limits) -> ApiError {
+    let seconds = limits.body_total_timeout.as_secs_f64();
+    let message = format!("the request body did not arrive within {seconds} s (limits.body_total_timeout)");
     Error::new(ErrorKind::Timeout, message).with_status(408).into()
 }
 
@@ -166,7 +225,8 @@ mod tests {
     async fn read(headers: &HeaderMap, body: &[u8], limit: usize) -> Result<Bytes, u16> {
         let limits = Limits { max_request_size: limit, ..Limits::default() };
         let body = Body::from(body.to_vec());
-        read_body(headers, body, &limits, &Log::for_test()).await.map_err(|failure| failure.error.status)
+        let read = read_body(headers, body, &limits, &Room::new(1 << 20), &Log::for_test()).await;
+        read.map(|body| body.bytes).map_err(|failure| failure.error.status)
     }
 
     #[tokio::test]
@@ -183,6 +243,7 @@ mod tests {
             &headers("content-encoding", "br"),
             Body::empty(),
             &Limits::default(),
+            &Room::new(1 << 20),
             &Log::for_test(),
         )
         .await;
@@ -195,9 +256,37 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_stops_arriving_is_given_up() {
         let silent = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+        let (room, log) = (Room::new(1 << 20), Log::for_test());
         let failure =
-            read_body(&HeaderMap::new(), silent, &Limits::default(), &Log::for_test()).await.unwrap_err();
+            read_body(&HeaderMap::new(), silent, &Limits::default(), &room, &log).await.unwrap_err();
         assert_eq!((failure.error.status, failure.error.kind), (408, ErrorKind::Timeout));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_is_given_up_in_the_end() {
+        let drop = async |()| {
+            time::sleep(Duration::from_secs(20)).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b" ")), ()))
+        };
+        let trickle = Body::from_stream(futures_util::stream::unfold((), drop));
+        let (begun, log) = (time::Instant::now(), Log::for_test());
+        let limits = Limits::default();
+        let read = read_body(&HeaderMap::new(), trickle, &limits, &Room::new(1 << 20), &log).await;
+        assert_eq!(read.unwrap_err().error.status, 408);
+        assert_eq!(begun.elapsed(), limits.body_total_timeout);
+    }
+
+    #[tokio::test]
+    async fn depth_can_be_limited_further() {
+        let limits = Limits { max_json_depth: 8, ..Limits::default() };
+        let (headers, room, log) = (HeaderMap::new(), Room::new(1 << 20), Log::for_test());
+        let read = async |text: String| {
+            let read = read_body(&headers, text.into(), &limits, &room, &log).await;
+            read.map_err(|failure| (failure.error.status, failure.error.message))
+        };
+        assert!(read("[".repeat(8)).await.is_ok());
+        let (status, message) = read("[".repeat(9)).await.unwrap_err();
+        assert!(status == 400 && message.contains("deeper than 8"), "{message}");
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! drop of [`Line`] does both, so that no way out of a handler can forget it.
 
 use std::{
+    any::Any,
+    io,
+    panic::{self, AssertUnwindSafe},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -17,7 +20,7 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
-use http::Method;
+use http::{Method, header};
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::{
@@ -27,8 +30,8 @@ use super::{
 };
 use crate::{
     metrics::{Counter, Ends, Metrics},
-    protocol::anthropic::response::Usage,
-    secret,
+    protocol::anthropic::{response::Usage, stream::Event},
+    secret, sse,
     telemetry::field,
     translate::report::Report,
 };
@@ -194,7 +197,11 @@ pub(crate) async fn layer(State(metrics): State<Arc<Metrics>>, mut request: Requ
     }
     let response = error::finish(response, log.id());
     log.note(|notes| notes.status = Some(response.status().as_u16()));
-    response.map(|body| Body::new(Logged { body, line }))
+    let is_events = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    response.map(|body| Body::new(Logged { body, line, is_events, is_broken: false }))
 }
 
 /// The line, written when it is dropped.
@@ -300,6 +307,27 @@ fn milliseconds(duration: Duration) -> u64 {
 struct Logged {
     body: Body,
     line: Line,
+    is_events: bool,
+    /// It panicked.
+    is_broken: bool,
+}
+
+impl Logged {
+    /// A panic in the middle of an answer: a stream ends in an error event, and of anything else the client sees that
+    /// it broke off.
+    fn panicked(&mut self, panic: &(dyn Any + Send)) -> Result<Frame<Bytes>, axum::Error> {
+        let ApiError { error, end } = ApiError::panicked(panic);
+        self.is_broken = true;
+        let log = &self.line.log;
+        log.note(|notes| notes.end = Some(end));
+        if !self.is_events {
+            return Err(axum::Error::new(io::Error::other("internal error")));
+        }
+        let event = Event::Error { error, request_id: Some(log.id().to_owned()) };
+        let mut bytes = Vec::new();
+        sse::encode(event.name(), &event, &mut bytes);
+        Ok(Frame::data(bytes.into()))
+    }
 }
 
 impl http_body::Body for Logged {
@@ -310,19 +338,29 @@ impl http_body::Body for Logged {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            let bytes = frame.data_ref().map_or(0, Bytes::len);
-            self.line.answer_bytes += u64::try_from(bytes).unwrap_or(0);
+        if self.is_broken {
+            return Poll::Ready(None);
         }
-        if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
-            self.line.delivered = true;
+        let body = &mut self.body;
+        let polled = panic::catch_unwind(AssertUnwindSafe(|| {
+            let polled = Pin::new(&mut *body).poll_frame(context);
+            (body.is_end_stream(), polled)
+        }));
+        match polled {
+            Ok((is_end, polled)) => {
+                if let Poll::Ready(Some(Ok(frame))) = &polled {
+                    let bytes = frame.data_ref().map_or(0, Bytes::len);
+                    self.line.answer_bytes += u64::try_from(bytes).unwrap_or(0);
+                }
+                self.line.delivered |= is_end || matches!(polled, Poll::Ready(None));
+                polled
+            }
+            Err(panic) => Poll::Ready(Some(self.panicked(panic.as_ref()))),
         }
-        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.is_broken || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -333,6 +371,6 @@ impl http_body::Body for Logged {
 impl Drop for Logged {
     fn drop(&mut self) {
         // Empty bodies are never asked for.
-        self.line.delivered |= self.body.is_end_stream();
+        self.line.delivered |= !self.is_broken && self.body.is_end_stream();
     }
 }

@@ -55,6 +55,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 /// A handler that panics is answered for; every answer has an id, an envelope if it is a failure, and a line in
 /// the log.
 fn isolated<S: Clone + Send + Sync + 'static>(routes: Router<S>, metrics: Arc<Metrics>) -> Router<S> {
+    #[cfg(debug_assertions)]
+    let routes = routes.layer(from_fn(super::fail_point::layer));
     routes
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| {
             ApiError::panicked(panic.as_ref()).into_response()

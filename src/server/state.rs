@@ -17,7 +17,7 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use super::{
     clients::{Clients, strangers::Strangers},
     lessons::Lessons,
-    limits::Slots,
+    limits::{Room, Slots},
 };
 use crate::{
     config::Config,
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     /// Places for requests that are translated.
     pub(crate) slots: Arc<Slots>,
+    /// Room for request bodies.
+    pub(crate) room: Arc<Room>,
     /// How the upstream is.
     pub(crate) health: Arc<Health>,
     /// What was learnt of its models.
@@ -63,8 +65,9 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, upstream::Error> {
         Ok(Self {
-            upstream: Upstream::new(&config.upstream, &config.limits)?,
+            upstream: Upstream::new(&config.upstream, &config.limits, Arc::clone(&metrics))?,
             slots: Arc::new(Slots::new(config.limits.max_concurrent_requests)),
+            room: Arc::new(Room::new(config.limits.max_buffered_bytes)),
             health: Arc::default(),
             lessons: Arc::default(),
             clients: Clients::new(&config.server.client_keys),
@@ -106,6 +109,9 @@ impl Shared {
         };
         if new.config.limits.max_concurrent_requests == self.config.limits.max_concurrent_requests {
             new.slots = Arc::clone(&self.slots);
+        }
+        if new.config.limits.max_buffered_bytes == self.config.limits.max_buffered_bytes {
+            new.room = Arc::clone(&self.room);
         }
         if new.config.upstream.base_url == self.config.upstream.base_url {
             new.health = Arc::clone(&self.health);

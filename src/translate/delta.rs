@@ -78,6 +78,9 @@ pub(crate) enum Finish {
     Normal,
     /// The most tokens were generated.
     Limit,
+    /// It says that it was done, but as many tokens were generated as were asked for. What it was at tells whether
+    /// it was cut.
+    Exhausted,
     /// A filter stopped it, and perhaps says why.
     Filter(Option<String>),
     /// It broke.

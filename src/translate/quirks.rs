@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// The kind of upstream, chosen by host or by `preset = …` in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Preset {
@@ -128,9 +130,10 @@ impl fmt::Display for Preset {
 }
 
 /// How one upstream deviates. Every field can be overridden per upstream in the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Quirks {
     /// The preset these values started from; named in messages, never branched on.
+    #[serde(skip)]
     pub preset: Preset,
     /// The field that bounds the answer's length.
     pub max_tokens_field: MaxTokensField,
@@ -206,7 +209,8 @@ pub struct Quirks {
 }
 
 /// How an upstream counts the tokens of a chat completions request, beside generating an answer to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TokenCounting {
     /// Not at all.
     Nowhere,
@@ -218,7 +222,8 @@ pub enum TokenCounting {
 }
 
 /// The field that bounds the answer's length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MaxTokensField {
     /// `max_tokens`, the original name.
     MaxTokens,
@@ -227,7 +232,8 @@ pub enum MaxTokensField {
 }
 
 /// Where system text may stand (protocol.md §2.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SystemMode {
     /// A leading `system` message; later ones stay in place.
     System,
@@ -240,7 +246,8 @@ pub enum SystemMode {
 }
 
 /// How thinking and effort settings are passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReasoningRequest {
     /// `reasoning_effort`.
     Effort,
@@ -253,7 +260,8 @@ pub enum ReasoningRequest {
 }
 
 /// How reasoning of earlier turns is sent back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReasoningEcho {
     /// Not at all.
     Drop,
@@ -270,7 +278,8 @@ pub enum ReasoningEcho {
 }
 
 /// What becomes of cache markers (`cache_control`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CacheControl {
     /// They are left out: the upstream caches by itself.
     Drop,
@@ -279,7 +288,8 @@ pub enum CacheControl {
 }
 
 /// Which tool call ids are accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ToolIds {
     /// Any string.
     Any,
@@ -292,7 +302,8 @@ pub enum ToolIds {
 }
 
 /// What becomes of a final assistant message without tool calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Prefill {
     /// Sent as an ordinary message; the upstream starts a new turn after it, which is reported.
     Appended,

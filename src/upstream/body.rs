@@ -1,6 +1,7 @@
 //! The body of an answer, as it arrives.
 
 use std::{
+    fmt,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -9,23 +10,68 @@ use std::{
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_core::Stream;
 use futures_util::StreamExt as _;
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use tokio::time;
+use tower_http::decompression::DecompressionBody;
 
-use super::error::{Error, Waiting};
+use super::{
+    direct,
+    error::{Error, Waiting, inside},
+};
 
 /// The bytes of an answer, decompressed. Dropping it ends the call.
 #[derive(Debug)]
 pub struct Body {
     /// What was read ahead.
     head: Option<Bytes>,
-    inner: reqwest::Body,
+    inner: Inner,
     host: String,
 }
 
+/// The bytes, by the way they come.
+pub(super) enum Inner {
+    Direct(direct::Body),
+    /// The same, compressed on the way.
+    Decompressed(Pin<Box<DecompressionBody<direct::Body>>>),
+    Proxied(reqwest::Body),
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Direct(_) => "Direct",
+            Self::Decompressed(_) => "Decompressed",
+            Self::Proxied(_) => "Proxied",
+        })
+    }
+}
+
+impl Inner {
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+        host: &str,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match self {
+            Self::Direct(body) => {
+                let polled = Pin::new(body).poll_frame(context);
+                polled.map_err(|error| Error::from_body(&error, false, host.to_owned()))
+            }
+            Self::Decompressed(body) => {
+                let polled = body.as_mut().poll_frame(context);
+                polled.map_err(|error| Error::from_body(&*error, true, host.to_owned()))
+            }
+            Self::Proxied(body) => {
+                let polled = Pin::new(body).poll_frame(context);
+                polled.map_err(|error| Error::from_body(inside(&error), error.is_decode(), host.to_owned()))
+            }
+        }
+    }
+}
+
 impl Body {
-    pub(super) fn new(response: reqwest::Response, host: String) -> Self {
-        Self { head: None, inner: response.into(), host }
+    pub(super) fn new(inner: Inner, host: String) -> Self {
+        Self { head: None, inner, host }
     }
 
     /// The first piece, which is read again afterwards; empty if none comes within `patience`.
@@ -142,9 +188,10 @@ impl Stream for Body {
             return Poll::Ready(Some(Ok(head)));
         }
         loop {
-            return Poll::Ready(match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
+            let Self { inner, host, .. } = &mut *self;
+            return Poll::Ready(match ready!(inner.poll_frame(context, host)) {
                 None => None,
-                Some(Err(error)) => Some(Err(Error::from_body(&error, self.host.clone()))),
+                Some(Err(error)) => Some(Err(error)),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(bytes) => Some(Ok(bytes)),
                     // Trailers say nothing to us.

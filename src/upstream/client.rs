@@ -1,51 +1,133 @@
 //! The HTTP clients: pool, timeouts, proxy, TLS.
 
-use std::{net::IpAddr, sync::OnceLock, time::Duration};
+use std::{future::ready, net::IpAddr, sync::OnceLock, time::Duration};
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, header};
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Client, ClientBuilder, redirect, retry};
+use tower::ServiceExt as _;
+use tower_http::decompression::Decompression;
 use url::{Host, Url};
 
-use super::error::Error;
+use super::{
+    body::Inner,
+    direct::{self, Direct},
+    error::Error,
+};
 use crate::config::{limits::Limits, upstream::Upstream as Settings};
+
+/// The way to the upstream.
+#[derive(Debug)]
+pub(super) enum Clients {
+    /// Without anything between.
+    Direct(Direct),
+    /// Through the proxy that the system names.
+    Proxied(Proxied),
+}
 
 /// The client that keeps connections, and the one that does not.
 #[derive(Debug)]
-pub(super) struct Clients {
+pub(super) struct Proxied {
     pooled: Client,
     /// Made when it is first needed: it loads the TLS roots once more.
     fresh: OnceLock<Client>,
-    base_url: Url,
     connect_timeout: Duration,
+}
+
+/// One request, whatever the way.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    pub(super) method: Method,
+    pub(super) url: &'a Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// It must have a connection of its own, because a kept one died.
+    pub(super) fresh: bool,
+}
+
+impl<'a> Request<'a> {
+    /// A request with nothing in it.
+    pub(super) fn new(method: Method, url: &'a Url) -> Self {
+        Self { method, url, headers: HeaderMap::new(), body: Bytes::new(), fresh: false }
+    }
 }
 
 impl Clients {
     pub(super) fn new(settings: &Settings, limits: &Limits) -> Result<Self, Error> {
-        let base_url = settings.base_url.clone();
-        let pooled = builder(&base_url, limits.connect_timeout)
-            .pool_idle_timeout(pool_idle_timeout(&base_url))
-            .build()
-            .map_err(|error| Error::setup(&error))?;
-        Ok(Self { pooled, fresh: OnceLock::new(), base_url, connect_timeout: limits.connect_timeout })
+        let base_url = &settings.base_url;
+        let connect_timeout = limits.connect_timeout;
+        let idle_timeout = limits.pool_idle_timeout.unwrap_or_else(|| pool_idle_timeout(base_url));
+        if is_direct(base_url) {
+            return Direct::new(base_url, connect_timeout, idle_timeout).map(Self::Direct);
+        }
+        let pooled = builder(connect_timeout).pool_idle_timeout(idle_timeout).build();
+        let pooled = pooled.map_err(|error| Error::setup(&error))?;
+        Ok(Self::Proxied(Proxied { pooled, fresh: OnceLock::new(), connect_timeout }))
     }
 
-    pub(super) fn pooled(&self) -> &Client {
-        &self.pooled
+    /// Sends a request and waits for the head of its answer.
+    pub(super) async fn send(&self, request: Request<'_>, host: &str) -> Result<Response<Inner>, Error> {
+        let Request { method, url, mut headers, body, fresh } = request;
+        match self {
+            Self::Direct(direct) => {
+                headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+                headers.entry(header::ACCEPT_ENCODING).or_insert(HeaderValue::from_static(ENCODINGS));
+                decompressed(direct.send(method, url, headers, body, fresh).await?, host).await
+            }
+            Self::Proxied(proxied) => {
+                let client = if fresh { proxied.fresh()? } else { &proxied.pooled };
+                let sent = client.request(method, url.clone()).headers(headers).body(body).send().await;
+                let answer = sent.map_err(|error| Error::from_send(&error, host.to_owned()))?;
+                Ok(Response::from(answer).map(Inner::Proxied))
+            }
+        }
     }
+}
 
+/// What [`decompressed`] understands.
+const ENCODINGS: &str = "gzip, br, zstd, deflate";
+
+/// Undoes the compression of an answer, if it has any.
+async fn decompressed(answer: Response<direct::Body>, host: &str) -> Result<Response<Inner>, Error> {
+    if !answer.headers().contains_key(header::CONTENT_ENCODING) {
+        return Ok(answer.map(Inner::Direct));
+    }
+    let mut answer = Some(answer);
+    let answered = tower::service_fn(move |_: http::Request<()>| ready(answer.take().ok_or(Taken)));
+    let answer = Decompression::new(answered).oneshot(http::Request::new(())).await;
+    // It is asked for once only.
+    let answer = answer.map_err(|Taken| Error::NoAnswer { host: host.to_owned() })?;
+    Ok(answer.map(|body| Inner::Decompressed(Box::pin(body))))
+}
+
+/// An answer that was taken before.
+#[derive(Debug)]
+struct Taken;
+
+impl Proxied {
     /// The client whose every request opens a connection, for a request whose kept connection died.
-    pub(super) fn fresh(&self) -> Result<&Client, Error> {
+    fn fresh(&self) -> Result<&Client, Error> {
         if let Some(client) = self.fresh.get() {
             return Ok(client);
         }
-        let client = builder(&self.base_url, self.connect_timeout)
-            .pool_max_idle_per_host(0)
-            .build()
-            .map_err(|error| Error::setup(&error))?;
+        let client = builder(self.connect_timeout).pool_max_idle_per_host(0).build();
+        let client = client.map_err(|error| Error::setup(&error))?;
         Ok(self.fresh.get_or_init(|| client))
     }
 }
 
-fn builder(base_url: &Url, connect_timeout: Duration) -> ClientBuilder {
+/// Whether nothing stands between: no proxy, and no credentials in the URL, which reqwest makes a header of.
+fn is_direct(base_url: &Url) -> bool {
+    let has_credentials = !base_url.username().is_empty() || base_url.password().is_some();
+    let proxy = || {
+        let url = base_url.as_str().parse().ok()?;
+        Matcher::from_system().intercept(&url)
+    };
+    !has_credentials && (is_loopback(base_url) || proxy().is_none())
+}
+
+fn builder(connect_timeout: Duration) -> ClientBuilder {
     let mut builder = Client::builder()
         // A redirect would carry the key and the prompt to a place that nobody configured.
         .redirect(redirect::Policy::none())
@@ -60,14 +142,6 @@ fn builder(base_url: &Url, connect_timeout: Duration) -> ClientBuilder {
     #[cfg(target_os = "linux")]
     {
         builder = builder.tcp_user_timeout(Duration::from_secs(30));
-    }
-    if is_loopback(base_url) {
-        builder = builder.no_proxy();
-        if base_url.scheme() == "http" {
-            // No TLS, so no roots to load: it saves milliseconds and megabytes, and a container without roots
-            // can still talk to a local server.
-            builder = builder.tls_certs_only([]);
-        }
     }
     builder
 }
@@ -105,8 +179,9 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_local_upstream_needs_no_tls_roots() {
-        let url = Url::parse("http://127.0.0.1:1/v1").unwrap();
-        assert!(builder(&url, Duration::from_secs(1)).build().is_ok());
+    fn what_has_credentials_in_its_url_is_left_to_reqwest() {
+        let direct = |url: &str| is_direct(&Url::parse(url).unwrap());
+        assert!(direct("http://127.0.0.1:1/v1") && direct("https://[::1]/v1"));
+        assert!(!direct("http://user:word@127.0.0.1:1/v1") && !direct("http://user@localhost/v1"));
     }
 }

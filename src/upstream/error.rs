@@ -2,6 +2,8 @@
 
 use std::{error::Error as StdError, fmt, io, time::Duration};
 
+use super::direct::Unresolved;
+
 /// A call that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -99,7 +101,7 @@ impl fmt::Display for Unreachable {
             }
             Self::Tls(reason) => write!(
                 f,
-                "TLS failed ({reason}); check that the base URL names a TLS port and that this machine trusts the certificate's issuer"
+                "TLS failed ({reason}); check that the base URL names a TLS port and that this machine trusts the certificate's issuer (SSL_CERT_FILE names a file of further ones)"
             ),
             Self::Other(reason) => write!(f, "{reason}; check the base URL and the network"),
         }
@@ -117,26 +119,36 @@ impl fmt::Display for Waiting {
 
 impl Error {
     pub(super) fn setup(error: &reqwest::Error) -> Self {
-        Self::Setup(root_cause(error))
+        Self::Setup(root_cause(inside(error)))
     }
 
-    /// A request that got no answer.
+    /// A request that got no answer through a proxy.
     pub(super) fn from_send(error: &reqwest::Error, host: String) -> Self {
         if error.is_connect() {
-            return Self::Connect { host, reason: Unreachable::of(error) };
+            let reason = match () {
+                () if error.is_dns() => Unreachable::NoSuchHost,
+                () if error.is_timeout() => Unreachable::TimedOut,
+                () => Unreachable::of(inside(error)),
+            };
+            return Self::Connect { host, reason };
         }
         if error.is_builder() {
             return Self::setup(error);
         }
+        Self::from_exchange(inside(error), host)
+    }
+
+    /// A request that got no answer over its connection.
+    pub(super) fn from_exchange(error: &(dyn StdError + 'static), host: String) -> Self {
         if died(error) {
             return Self::NoAnswer { host };
         }
         Self::Unreadable { host, reason: root_cause(error) }
     }
 
-    /// An answer that broke off.
-    pub(super) fn from_body(error: &reqwest::Error, host: String) -> Self {
-        if died(error) || !error.is_decode() {
+    /// An answer that broke off. `is_decode`: it came, but could not be decompressed.
+    pub(super) fn from_body(error: &(dyn StdError + 'static), is_decode: bool, host: String) -> Self {
+        if died(error) || !is_decode {
             return Self::Broken { host };
         }
         Self::Unreadable { host, reason: root_cause(error) }
@@ -144,12 +156,9 @@ impl Error {
 }
 
 impl Unreachable {
-    fn of(error: &reqwest::Error) -> Self {
-        if error.is_dns() {
+    pub(super) fn of(error: &(dyn StdError + 'static)) -> Self {
+        if chain(error).any(<dyn StdError>::is::<Unresolved>) {
             return Self::NoSuchHost;
-        }
-        if error.is_timeout() {
-            return Self::TimedOut;
         }
         let root = root_cause(error);
         match io_kinds(error).last() {
@@ -162,7 +171,7 @@ impl Unreachable {
 }
 
 /// Whether the other side went away, in contrast to saying something that makes no sense.
-fn died(error: &reqwest::Error) -> bool {
+fn died(error: &(dyn StdError + 'static)) -> bool {
     let incomplete = chain(error).filter_map(|it| it.downcast_ref::<hyper::Error>());
     let mut gone = io_kinds(error).filter(|kind| {
         matches!(
@@ -178,7 +187,7 @@ fn died(error: &reqwest::Error) -> bool {
 }
 
 /// The kinds of all IO errors, the outermost first. An IO error that wraps another hides it from `source`.
-fn io_kinds(error: &reqwest::Error) -> impl Iterator<Item = io::ErrorKind> {
+fn io_kinds<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = io::ErrorKind> + 'a {
     let outer = chain(error).filter_map(|it| it.downcast_ref::<io::Error>());
     outer.flat_map(|error| std::iter::successors(Some(error), |&error| inner(error))).map(io::Error::kind)
 }
@@ -187,12 +196,17 @@ fn inner(error: &io::Error) -> Option<&io::Error> {
     error.get_ref()?.downcast_ref()
 }
 
-fn chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-    std::iter::successors(error.source(), |&error| error.source())
+/// What reqwest wraps; its own words repeat the URL.
+pub(super) fn inside(error: &reqwest::Error) -> &(dyn StdError + 'static) {
+    error.source().unwrap_or(error)
 }
 
-/// The innermost reason. The outer ones repeat the URL.
-fn root_cause(error: &reqwest::Error) -> String {
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// The innermost reason. The outer ones say less.
+fn root_cause(error: &(dyn StdError + 'static)) -> String {
     let root = chain(error).last().map_or_else(|| "unknown".to_owned(), ToString::to_string);
     // rustls adds pages of detail about certificates.
     root.chars().filter(|c| !c.is_control()).take(200).collect()

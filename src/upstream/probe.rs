@@ -7,7 +7,10 @@ mod completion;
 mod question;
 mod reach;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{Error, Listing, Settings, Upstream, request};
 use crate::{
@@ -94,7 +97,7 @@ impl Verdict {
 pub async fn run(config: &Config, options: Options, on_step: impl FnMut(&Step)) -> Vec<Step> {
     let mut steps = Steps { done: Vec::new(), on_step };
     let settings = &config.upstream;
-    let upstream = match Upstream::new(settings, &config.limits) {
+    let upstream = match Upstream::new(settings, &config.limits, Arc::default()) {
         Ok(upstream) => upstream,
         Err(error) => {
             let target = request::authority(settings);

@@ -3,15 +3,21 @@
 //! Only before the first byte of an answer; at most two retries, whose waits are at most five seconds in total.
 //! A longer `retry-after` is the client's to obey. A kept connection that the upstream closed at the very moment
 //! of its use is no failure of the upstream: one more attempt, on a fresh connection, comes at once.
+//!
+//! All calls together have a [`Budget`]: a fifth of them may be tried again, and ten in ten seconds in any case.
+
+mod budget;
 
 use std::time::Duration;
 
 use memchr::memmem;
 
+pub(super) use self::budget::Budget;
 use super::{
     Answer,
     error::{Error, Unreachable},
 };
+use crate::metrics::Metrics;
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,16 +115,26 @@ impl Course {
     }
 
     /// Whether there shall be another attempt, and after which wait.
-    pub(super) fn next(&mut self, outcome: &Outcome) -> Option<Duration> {
+    pub(super) fn next(&mut self, outcome: &Outcome, budget: &Budget, metrics: &Metrics) -> Option<Duration> {
+        if matches!(outcome, Outcome::Answered { status: ..400, .. }) {
+            return None;
+        }
         match decide(outcome, self.history, jitter()) {
             Decision::Stop => None,
+            Decision::Retry(_) if !budget.take_retry() => {
+                metrics.retries_suppressed.count();
+                tracing::debug!(?outcome, "not trying the upstream again: too many calls failed lately");
+                None
+            }
             Decision::Fresh => {
+                metrics.stale_connections.count();
                 tracing::debug!("the upstream closed a kept connection; trying again on a fresh one");
                 self.history.used_fresh = true;
                 Some(Duration::ZERO)
             }
             Decision::Retry(wait) => {
                 tracing::debug!(?outcome, wait_ms = wait.as_millis(), "trying the upstream again");
+                metrics.retries.count();
                 self.history.retries += 1;
                 self.history.waited += wait;
                 Some(wait)

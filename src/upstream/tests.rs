@@ -38,7 +38,7 @@ async fn listen() -> (Upstream, mpsc::UnboundedReceiver<TcpStream>) {
 fn upstream(base: &str) -> Upstream {
     let mut settings = Settings::new(Preset::Generic, base.parse().unwrap());
     settings.api_key = Some("sk-upstream".to_owned().into());
-    Upstream::new(&settings, &Limits::default()).unwrap()
+    Upstream::new(&settings, &Limits::default(), Arc::default()).unwrap()
 }
 
 async fn ask(upstream: &Upstream) -> Result<Answer, Error> {

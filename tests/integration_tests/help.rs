@@ -4,7 +4,8 @@ use crate::support::program::{Output, Program, Server};
 use std::fs;
 use std::path::Path;
 
-const COMMANDS: [&str; 8] = ["serve", "run", "convert", "check", "models", "health", "keys", "completions"];
+const COMMANDS: [&str; 9] =
+    ["serve", "run", "config", "convert", "check", "models", "health", "keys", "completions"];
 
 fn run(arguments: &[&str]) -> Output {
     Program::aiapiproxy().args(arguments).run()

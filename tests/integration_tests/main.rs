@@ -24,6 +24,7 @@ mod floors;
 // The command line: manners, conversion of files and pipes, the mapping of models, the steps to the upstream.
 mod check;
 mod config;
+mod config_command;
 mod convert;
 mod convert_stream;
 mod help;
@@ -54,6 +55,9 @@ mod serve_responses;
 
 // `serve` before upstreams that speak Messages: bytes pass, and what was promised holds all the same.
 mod serve_native;
+
+// `serve`: every row of the fault table, with a test or in the list of those that come later.
+mod faults;
 
 // `serve`: failures of the upstream, as the client is told of them, and what is tried again.
 mod serve_errors;

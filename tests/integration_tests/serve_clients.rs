@@ -38,7 +38,7 @@ fn exhausted(reply: Reply) -> u64 {
 }
 
 #[test]
-fn requests_per_minute_are_counted_told_and_refused() {
+fn f29_requests_per_minute_are_counted_told_and_refused() {
     let gateway = with_terms(vec![hello(), hello(), hello()], "requests_per_minute = 2");
     for left in ["1", "0"] {
         let reply = ask(&gateway, "key-of-alice");

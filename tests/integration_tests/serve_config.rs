@@ -19,7 +19,7 @@ fn wrong(program: Program) -> String {
 }
 
 #[test]
-fn a_mistake_in_the_file_is_told_with_key_file_line_and_nearest_name() {
+fn f50_a_mistake_in_the_file_is_told_with_key_file_line_and_nearest_name() {
     let table: [(&str, &[&str]); 9] = [
         ("[server]\nprot = 1\n", &["`server.prot`", ":2:", "`server.port`"]),
         ("[servers]\nport = 1\n", &["servers", ":1:", "server"]),
@@ -127,6 +127,25 @@ fn a_flag_wins_over_everything() {
     gateway.say("hi");
     let stderr = gateway.end();
     assert!(stderr.contains("address from flag --base-url"), "{stderr}");
+}
+
+#[test]
+fn a_proxy_of_the_system_is_used_unless_the_upstream_is_at_home() {
+    let with = |base_url: &str, program: Program, proxy: &str| {
+        program.env("OPENAI_BASE_URL", base_url).env("http_proxy", proxy).env("no_proxy", "")
+    };
+    let proxy = Upstream::start(vec![Exchange::new().json(completion("Hello"))]);
+    let address = proxy.base_url();
+    let gateway = Gateway::before(proxy, |it| with("http://upstream.invalid/v1", it, &address));
+    gateway.say("hi");
+    assert_eq!(gateway.request().target, "http://upstream.invalid/v1/chat/completions");
+    gateway.end();
+    let upstream = Upstream::start(vec![Exchange::new().json(completion("Hello"))]);
+    let base_url = format!("{}/v1", upstream.base_url());
+    let gateway = Gateway::before(upstream, |it| with(&base_url, it, "http://proxy.invalid"));
+    gateway.say("hi");
+    assert_eq!(gateway.request().target, "/v1/chat/completions");
+    gateway.end();
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn every_shape_of_an_error_is_understood() {
 }
 
 #[test]
-fn a_page_of_a_proxy_is_told_without_its_markup() {
+fn f45_a_page_of_a_proxy_is_told_without_its_markup() {
     let page =
         "<html>\r\n<head><title>502 Bad Gateway</title></head><body><script>x()</script></body></html>";
     let upstream = Exchange::new()
@@ -208,7 +208,7 @@ fn an_upstream_that_is_not_there_is_named_with_a_cure() {
 }
 
 #[test]
-fn a_host_that_does_not_exist_is_named_with_a_cure() {
+fn f37_a_host_that_does_not_exist_is_named_with_a_cure() {
     let gateway = Gateway::before(Upstream::start(vec![]), |program| {
         // No name below `invalid` exists (RFC 6761), so nothing leaves the machine but a question for it.
         program.env("OPENAI_BASE_URL", "http://upstream.invalid/v1")
@@ -219,7 +219,7 @@ fn a_host_that_does_not_exist_is_named_with_a_cure() {
 }
 
 #[test]
-fn a_plain_port_behind_https_is_told_as_such() {
+fn f38_a_plain_port_behind_https_is_told_as_such() {
     let plain = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = plain.local_addr().unwrap().port();
     std::thread::spawn(move || {

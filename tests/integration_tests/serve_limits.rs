@@ -38,7 +38,7 @@ fn a_body_may_be_as_long_as_the_limit_and_not_a_byte_longer() {
 }
 
 #[test]
-fn a_body_that_is_announced_too_long_is_refused_before_it_comes() {
+fn f21_a_body_that_is_announced_too_long_is_refused_before_it_comes() {
     let gateway = small();
     for length in ["1001", "34603008", "9223372036854775807"] {
         let mut connection = Connection::open(gateway.server.base_url());
@@ -53,7 +53,7 @@ fn a_body_that_is_announced_too_long_is_refused_before_it_comes() {
 }
 
 #[test]
-fn a_body_in_chunks_is_refused_when_it_crosses_the_limit() {
+fn f21_a_body_in_chunks_is_refused_when_it_crosses_the_limit() {
     let gateway = small();
     let mut connection = Connection::open(gateway.server.base_url());
     connection.write(
@@ -181,7 +181,7 @@ fn what_is_wrong_with_a_body_is_told_with_its_place() {
 }
 
 #[test]
-fn deep_nesting_is_refused_wherever_it_is() {
+fn f22_deep_nesting_is_refused_wherever_it_is() {
     let gateway = Gateway::before(Upstream::always(|_| hello()), |program| program);
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     let in_schema = |depth: usize| {
@@ -206,7 +206,7 @@ fn deep_nesting_is_refused_wherever_it_is() {
 }
 
 #[test]
-fn unknown_members_may_stand_twice() {
+fn f23_unknown_members_may_stand_twice() {
     let gateway = Gateway::before(Upstream::always(|_| hello()), |program| program);
     let body =
         request("hi", false).to_string().replace("\"max_tokens\"", "\"zzz\":1,\"zzz\":2,\"max_tokens\"");
@@ -215,7 +215,7 @@ fn unknown_members_may_stand_twice() {
 }
 
 #[test]
-fn a_head_that_does_not_come_to_its_end_is_given_up() {
+fn f26_a_head_that_does_not_come_to_its_end_is_given_up() {
     let gateway = Gateway::with_config(vec![], "[limits]\nheader_read_timeout = '200ms'\n");
     let mut connection = Connection::open(gateway.server.base_url());
     connection.write(b"POST /v1/messages HTTP/1.1\r\nhost: loc");
@@ -237,7 +237,7 @@ fn an_idle_connection_is_given_up_but_not_as_soon_as_a_slow_head() {
 }
 
 #[test]
-fn a_body_that_stops_coming_is_given_up() {
+fn f26_a_body_that_stops_coming_is_given_up() {
     let gateway = Gateway::with_config(vec![], "[limits]\nbody_read_timeout = '200ms'\n");
     let mut connection = Connection::open(gateway.server.base_url());
     connection.write(
@@ -248,7 +248,7 @@ fn a_body_that_stops_coming_is_given_up() {
 }
 
 #[test]
-fn beyond_the_limit_of_requests_clients_are_sent_away_and_health_is_told() {
+fn f28_beyond_the_limit_of_requests_clients_are_sent_away_and_health_is_told() {
     let gate = Gate::new();
     let slow = Exchange::new()
         .sse([chunk(json!({"content": "a"}), None)])
@@ -280,7 +280,7 @@ fn beyond_the_limit_of_requests_clients_are_sent_away_and_health_is_told() {
 }
 
 #[test]
-fn a_request_in_the_queue_gets_the_place_that_becomes_free() {
+fn f28_a_request_in_the_queue_gets_the_place_that_becomes_free() {
     let gate = Gate::new();
     let gateway =
         Gateway::with(vec![Exchange::new().pause(&gate).json(completion("first")), hello()], |program| {
@@ -298,7 +298,7 @@ fn a_request_in_the_queue_gets_the_place_that_becomes_free() {
 }
 
 #[test]
-fn beyond_the_limit_of_connections_clients_wait() {
+fn f27_beyond_the_limit_of_connections_clients_wait() {
     let gateway = Gateway::with_config(vec![], "[limits]\nmax_connections = 1\n");
     let mut first = gateway.send(&Call::get("/health"));
     first.text();

@@ -279,7 +279,7 @@ fn a_connection_serves_many_requests_on_both_sides() {
 }
 
 #[test]
-fn a_compressed_answer_is_read_though_nobody_asked_for_it() {
+fn f18_a_compressed_answer_is_read_though_nobody_asked_for_it() {
     let zipped = gzip(completion("Hello").to_string().as_bytes());
     let upstream = Exchange::new()
         .header("content-type", "application/json")

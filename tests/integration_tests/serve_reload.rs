@@ -134,7 +134,7 @@ fn a_key_that_was_made_at_start_is_good_after_reloads() {
 }
 
 #[test]
-fn a_hundred_reloads_under_load_fail_no_request() {
+fn f31_a_hundred_reloads_under_load_fail_no_request() {
     let upstream = Upstream::always(|request: &Request| {
         let model = request.json()["model"].as_str().unwrap().to_owned();
         Exchange::new().json(completion(&model))

@@ -133,7 +133,7 @@ fn at_the_end_of_the_grace_waiting_clients_get_a_status() {
 }
 
 #[test]
-fn many_streams_all_finish() {
+fn f30_many_streams_all_finish() {
     let gate = Gate::new();
     let events = chunks(&["Hel", "lo"]);
     let one = Exchange::new().sse(&events[..2]).pause(&gate).sse(&events[2..]);

@@ -6,7 +6,7 @@ use crate::support::program::{Program, Server};
 use crate::support::upstream::{Exchange, Upstream};
 
 #[test]
-fn a_taken_port_and_a_bad_address_are_told_with_their_codes() {
+fn f39_a_taken_port_and_a_bad_address_are_told_with_their_codes() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for (host, port, code) in [("127.0.0.1", port.as_str(), 69), ("192.0.2.1", "0", 78)] {

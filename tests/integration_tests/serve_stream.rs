@@ -126,7 +126,7 @@ fn the_plain_sequence_is_the_one_of_the_real_api() {
 }
 
 #[test]
-fn cutting_the_bytes_elsewhere_changes_nothing() {
+fn f15_cutting_the_bytes_elsewhere_changes_nothing() {
     let cases = [1, 2, 3, 5, 7, 64, usize::MAX].map(|size| (size.to_string(), sliced(rich_stream(), size)));
     let names: Vec<_> = cases.iter().map(|(name, _)| name.clone()).collect();
     let gateway = Gateway::by_model(cases);
@@ -137,7 +137,7 @@ fn cutting_the_bytes_elsewhere_changes_nothing() {
 }
 
 #[test]
-fn every_way_to_write_an_event_stream_is_read() {
+fn f17_every_way_to_write_an_event_stream_is_read() {
     let plain = String::from_utf8(rich_stream()).unwrap();
     let table = [
         ("crlf", plain.replace('\n', "\r\n")),
@@ -169,14 +169,14 @@ fn every_way_to_write_an_event_stream_is_read() {
 }
 
 #[test]
-fn a_stream_that_ends_with_its_connection_is_whole() {
+fn f09_a_stream_that_ends_with_its_connection_is_whole() {
     let gateway = Gateway::start(vec![Exchange::new().close_delimited().sse([rich_stream()]).slice(11)]);
     check_rich(gateway.post(request("hi", true)));
     gateway.end();
 }
 
 #[test]
-fn a_compressed_stream_is_read_though_identity_was_asked_for() {
+fn f18_a_compressed_stream_is_read_though_identity_was_asked_for() {
     let zipped = gzip(&rich_stream());
     let upstream = Exchange::new().header("content-encoding", "gzip").sse([zipped]).slice(9);
     let gateway = Gateway::start(vec![upstream]);
@@ -185,7 +185,7 @@ fn a_compressed_stream_is_read_though_identity_was_asked_for() {
 }
 
 #[test]
-fn whole_answers_are_told_as_a_stream() {
+fn f47_whole_answers_are_told_as_a_stream() {
     let labelled = Exchange::new().json(completion("Hello"));
     let sliced = Exchange::new().json(completion("Hello")).slice(3);
     let unlabelled = Exchange::new().piece(format!("\r\n {}", completion("Hello")));
@@ -319,7 +319,7 @@ fn a_letter_in_two_halves_does_not_break_the_stream() {
 }
 
 #[test]
-fn bytes_that_are_no_letters_spoil_only_their_own_place() {
+fn f14_bytes_that_are_no_letters_spoil_only_their_own_place() {
     let bad = [&b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\xff\xfe\"}}]}\n\n"[..]];
     let upstream = Exchange::new()
         .sse([chunk(json!({"content": "a"}), None)])
@@ -331,7 +331,7 @@ fn bytes_that_are_no_letters_spoil_only_their_own_place() {
 }
 
 #[test]
-fn a_long_event_and_many_short_ones_pass_whole() {
+fn f12_a_long_event_and_many_short_ones_pass_whole() {
     let long = "long words, ".repeat(30_000);
     let many = vec!["word "; 2_000];
     let cases = [("long", vec![long.as_str()]), ("many", many)];

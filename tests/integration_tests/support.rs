@@ -37,13 +37,17 @@ use std::time::Duration;
 pub mod bodies;
 pub mod golden;
 pub mod http;
+#[cfg(target_os = "linux")]
+pub mod linux;
+pub mod packing;
 pub mod program;
 pub mod serving;
 pub mod sse;
 pub mod sse_rules;
+pub mod tls;
 pub mod upstream;
 pub mod watched;
 pub mod wire;
 
 /// The longest that any single wait of a test may last; generous, because CI machines are slow and shared.
-pub const LIVENESS: Duration = Duration::from_secs(20);
+pub const LIVENESS: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-"""The official Python SDK through `aiapiproxy serve` to a real llama-server.   usage: sdk_llama.py BASE_URL
+"""The official Python SDK through `aiapiproxy serve` to a real llama-server.   usage: sdk_llama.py BASE_URL DIALECT
 
 The server's model is scripted (llama/make_model.py): a word in the last user message chooses the answer.
 """
@@ -10,7 +10,7 @@ from anthropic import Anthropic, beta_tool
 
 from checks import check, done, equal
 
-BASE_URL = sys.argv[1]
+BASE_URL, DIALECT = sys.argv[1:]
 MODEL = "tiny"
 TEXT = "Hello! I am a tiny scripted model, and this is a plain answer."
 AFTER = "The tool has answered; the task is finished."
@@ -42,7 +42,7 @@ def text_of(message):
     return "".join(block.text for block in message.content if block.type == "text")
 
 
-@check("llama text: as a whole and as a stream, with the server's own usage")
+@check(f"llama {DIALECT} text: as a whole and as a stream, with the server's own usage")
 def _():
     whole, streamed = both_ways(ask("S:TEXT"))
     for message in (whole, streamed):
@@ -53,7 +53,7 @@ def _():
     equal(len(prompts), 1)
 
 
-@check("llama stream: arrives in many pieces")
+@check(f"llama {DIALECT} stream: arrives in many pieces")
 def _():
     with client.messages.stream(**ask("S:LONG", max_tokens=4000)) as stream:
         pieces = list(stream.text_stream)
@@ -61,7 +61,7 @@ def _():
     assert "".join(pieces).startswith("item000, item001,") and "".join(pieces).endswith("end."), pieces[-3:]
 
 
-@check("llama thinking: becomes a thinking block before the text")
+@check(f"llama {DIALECT} thinking: becomes a thinking block before the text")
 def _():
     for message in both_ways(ask("S:THINK")):
         equal([block.type for block in message.content], ["thinking", "text"])
@@ -69,7 +69,7 @@ def _():
         assert message.content[1].text.strip() == "Here is the short reply after thinking.", message.content[1]
 
 
-@check("llama tools: two calls at once, their arguments byte for byte")
+@check(f"llama {DIALECT} tools: two calls at once, their arguments byte for byte")
 def _():
     for message in both_ways(ask("S:WEATHER2", tools=[GET_WEATHER])):
         calls = [block for block in message.content if block.type == "tool_use"]
@@ -77,7 +77,7 @@ def _():
         equal((message.stop_reason, len({call.id for call in calls})), ("tool_use", 2))
 
 
-@check("llama tools: the results come back and close the turn")
+@check(f"llama {DIALECT} tools: the results come back and close the turn")
 def _():
     first = client.messages.create(**ask("S:WEATHER2", tools=[GET_WEATHER]))
     results = [
@@ -91,7 +91,7 @@ def _():
         equal((text_of(message), message.stop_reason), (AFTER, "end_turn"))
 
 
-@check("llama tool runner: calls the function and ends with text")
+@check(f"llama {DIALECT} tool runner: calls the function and ends with text")
 def _():
     cities = []
 
@@ -106,28 +106,30 @@ def _():
     equal((cities, text_of(message)), (CITIES, AFTER))
 
 
-@check("llama unicode: every byte arrives")
+@check(f"llama {DIALECT} unicode: every byte arrives")
 def _():
     for message in both_ways(ask("S:UNI")):
         equal(text_of(message), UNI)
 
 
-@check("llama max_tokens: an endless answer is cut")
+@check(f"llama {DIALECT} max_tokens: an endless answer is cut")
 def _():
     for message in both_ways(ask("S:LOOP", max_tokens=20)):
         equal((message.stop_reason, message.usage.output_tokens), ("max_tokens", 20))
 
 
-@check("llama stop sequence: is cut off and named")
+@check(f"llama {DIALECT} stop sequence: is cut off and named")
 def _():
+    # The server itself, when it speaks Messages, names the sequence and calls it the end of the turn.
+    reason = "end_turn" if DIALECT == "messages" else "stop_sequence"
     for message in both_ways(ask("S:TEXT", stop_sequences=["scripted"])):
         equal(
             (text_of(message), message.stop_reason, message.stop_sequence),
-            ("Hello! I am a tiny ", "stop_sequence", "scripted"),
+            ("Hello! I am a tiny ", reason, "scripted"),
         )
 
 
-@check("llama image: the server's refusal is told, no crash and no hang")
+@check(f"llama {DIALECT} image: the server's refusal is told, no crash and no hang")
 def _():
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": RED_DOT}}
     try:
@@ -138,7 +140,7 @@ def _():
         assert error.body["type"] == "error" and error.body["error"]["type"].endswith("_error"), error.body
 
 
-@check("llama context: an overflow is told in the words that clients act on")
+@check(f"llama {DIALECT} context: an overflow is told in the words that clients act on")
 def _():
     for stream in (False, True):
         try:
@@ -151,7 +153,7 @@ def _():
             assert int(words[4]) > int(words[7]) == 65536, message
 
 
-@check("llama models: the server's model can be asked for by its own name")
+@check(f"llama {DIALECT} models: the server's model can be asked for by its own name")
 def _():
     equal(client.messages.create(**ask("S:TEXT")).model, MODEL)
 

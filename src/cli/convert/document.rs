@@ -15,9 +15,11 @@ use super::{
 };
 use crate::{
     cli::exit::{Exit, Failure},
-    protocol::anthropic::{request::Request, response::Message, stream::Event},
+    protocol::{
+        anthropic::{request::Request, response::Message, stream::Event},
+        json,
+    },
     secret::mask_keys,
-    sse,
     translate::{
         self, Asked, UpstreamAnswer, context::Context, message_explode::explode, report::Report, response,
     },
@@ -148,7 +150,7 @@ fn unrecognised(name: &str, document: &[u8]) -> Failure {
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(value).map_err(|error| {
+    json::to_vec(value, 0).map_err(|error| {
         Failure::new(Exit::Internal, "cannot write the result as JSON").why(error.to_string())
     })
 }
@@ -156,7 +158,7 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
 fn events(events: &[Event]) -> Vec<u8> {
     let mut out = Vec::new();
     for event in events {
-        sse::encode(event.name(), event, &mut out);
+        translate::encode(event, &mut out);
     }
     out
 }

@@ -23,6 +23,7 @@ use crate::{
     },
     sse::{self, Decoder},
     translate::{
+        self,
         message_fold::MessageFold,
         report::{Kind as LossKind, Report},
         stream::{End, Stream},
@@ -263,7 +264,7 @@ impl Output<'_> {
         }
         self.buffer.clear();
         for event in events.drain(..) {
-            sse::encode(event.name(), &event, &mut self.buffer);
+            translate::encode(&event, &mut self.buffer);
         }
         let sink = match &mut self.sink {
             Some(sink) => sink,

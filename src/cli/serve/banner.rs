@@ -11,6 +11,7 @@ use super::reachable;
 use crate::{
     cli::output,
     config::{Config, layers::Origin, log::Format, server::Auth, upstream::Upstream},
+    models::dialect::Wish,
     secret::{ExposeSecret, SecretString},
 };
 
@@ -82,6 +83,9 @@ fn start_line(config: &Config, address: SocketAddr, is_demo: bool) -> String {
     } else if upstream.url_origin != Origin::Default {
         remarks.push(format!("address from {}", upstream.url_origin));
     }
+    if let Wish::Only(spoken) = upstream.dialect {
+        remarks.push(format!("dialect {spoken} from {}", upstream.dialect_origin));
+    }
     remarks.push(key_remark(upstream, config.server.auth));
     if config.models.rules().is_empty() {
         remarks.push("model names pass through".to_owned());
@@ -107,7 +111,11 @@ fn json(level: &'static str, message: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::server::Server, models::ModelMap, translate::quirks::Preset};
+    use crate::{
+        config::server::Server,
+        models::{ModelMap, dialect::Spoken},
+        translate::quirks::Preset,
+    };
     use url::Url;
 
     fn line(config: &Config, is_demo: bool) -> String {
@@ -122,6 +130,10 @@ mod tests {
             line(&config, false),
             "listening on http://127.0.0.1:8082 -> https://api.openai.com/v1 (key from env OPENAI_API_KEY)"
         );
+        config.upstream.dialect = Wish::Only(Spoken::Chat);
+        config.upstream.dialect_origin = Origin::Flag("--dialect");
+        assert!(line(&config, false).contains("(dialect chat from flag --dialect, key "));
+        config.upstream.dialect = Wish::Auto;
         let base_url = Url::parse("http://127.0.0.1:8080/v1").unwrap();
         config.upstream = Upstream::new(Preset::LlamaCpp, base_url);
         config.upstream.url_origin = Origin::Flag("--base-url");

@@ -2,6 +2,7 @@
 
 use super::error::{Error, ErrorKind};
 use super::response::{Citation, ContentBlock, Message, StopDetails, StopReason, Usage};
+use crate::protocol::json;
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
@@ -98,6 +99,33 @@ impl Event {
             Self::MessageStop => "message_stop",
             Self::Error { .. } => "error",
         }
+    }
+}
+
+impl Event {
+    /// Appends the event's data. What comes for each token is put together from fixed parts, the rest by its types.
+    ///
+    /// # Errors
+    /// Our own types always serialise.
+    pub fn write(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        let Self::ContentBlockDelta { index, delta } = self else { return json::write(self, out) };
+        let (kind, text): (&[u8], _) = match delta {
+            BlockDelta::TextDelta { text } => (br#"{"type":"text_delta","text":"#, text),
+            BlockDelta::ThinkingDelta { thinking } => (br#"{"type":"thinking_delta","thinking":"#, thinking),
+            BlockDelta::InputJsonDelta { partial_json } => {
+                (br#"{"type":"input_json_delta","partial_json":"#, partial_json)
+            }
+            BlockDelta::CitationsDelta { .. } | BlockDelta::SignatureDelta { .. } => {
+                return json::write(self, out);
+            }
+        };
+        out.extend_from_slice(br#"{"type":"content_block_delta","index":"#);
+        json::write(index, out)?;
+        out.extend_from_slice(br#","delta":"#);
+        out.extend_from_slice(kind);
+        json::write_str(text, out);
+        out.extend_from_slice(b"}}");
+        Ok(())
     }
 }
 
@@ -228,6 +256,9 @@ mod tests {
             r#"{"type":"ping"}"#,
             r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"n","input":{}}}"#,
             r#"{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{}"}}"#,
+            r#"{"type":"content_block_delta","index":12,"delta":{"type":"text_delta","text":"a\n\"b\\é\u0001"}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":""}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"s"}}"#,
             r#"{"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","citation":{"type":"web_search_result_location","url":"u","title":null,"cited_text":"c","encrypted_index":""}}}"#,
             r#"{"type":"content_block_stop","index":0}"#,
             r#"{"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null,"stop_details":null},"usage":{"input_tokens":1,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":2}}"#,
@@ -237,6 +268,9 @@ mod tests {
         for text in texts {
             let event: Event = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&event).unwrap(), text);
+            let mut written = Vec::new();
+            event.write(&mut written).unwrap();
+            assert_eq!(String::from_utf8(written).unwrap(), text);
         }
     }
 }

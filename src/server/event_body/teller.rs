@@ -7,8 +7,8 @@ use bytes::Bytes;
 use crate::{
     protocol::anthropic::{error::Error, stream::Event},
     server::request_log::Notes,
-    sse::{self, Decoder},
-    translate::{messages_forwarded, stream},
+    sse::Decoder,
+    translate::{self, messages_forwarded, stream},
 };
 
 /// The machine behind a streamed answer.
@@ -137,6 +137,14 @@ impl Teller {
         }
     }
 
+    /// Events that held bytes which are no UTF-8. Forwarded bytes are not looked at so closely.
+    pub(super) fn invalid_events(&self) -> u64 {
+        match self {
+            Self::Translated(translated) => translated.decoder.invalid_events(),
+            Self::Forwarded(_) => 0,
+        }
+    }
+
     /// What the access line says of it.
     pub(super) fn note(&self, notes: &mut Notes) {
         let reason = match self {
@@ -180,7 +188,7 @@ impl Translated {
                 Event::ContentBlockStart { .. } => self.has_content = true,
                 _ => {}
             }
-            sse::encode(event.name(), &event, out);
+            translate::encode(&event, out);
         }
     }
 }

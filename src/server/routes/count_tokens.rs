@@ -35,14 +35,14 @@ pub(crate) async fn count(
     limits::require_json(request.headers())?;
     let slot = shared.slots.take(&log).await?;
     let (head, body) = request.into_parts();
-    let body = limits::read_body(&head.headers, body, &shared.config.limits, &log).await?;
-    if let Some(forward) = open(&shared, &log, &body).await?
+    let body = limits::read_body(&head.headers, body, &shared.config.limits, &shared.room, &log).await?;
+    if let Some(forward) = open(&shared, &log, &body.bytes).await?
         && let Some(count) = forward.count(&shared, &log, &caller, &head).await?
     {
         return Ok(forwarded(shared.count_multiplier(&forward.model), count));
     }
     let translating = (Arc::clone(&shared), log.clone());
-    let translated = blocking(move || translated(&translating.0, &translating.1, &body)).await??;
+    let translated = blocking(move || translated(&translating.0, &translating.1, &body.bytes)).await??;
     let Uncounted { model, body, multiplier } = translated;
     let settings = &shared.config.upstream;
     let by_upstream = match settings.count_tokens {

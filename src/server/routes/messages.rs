@@ -62,13 +62,13 @@ async fn exchange(
     slot: Slot,
 ) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
-    let body = limits::read_body(&head.headers, body, &shared.config.limits, log).await?;
+    let body = limits::read_body(&head.headers, body, &shared.config.limits, &shared.room, log).await?;
     let mut course = Course::default();
     loop {
-        let prepared = match prepare(shared, log, &head.headers, body.clone(), course.clone()).await? {
+        let prepared = match prepare(shared, log, &head.headers, body.bytes.clone(), course.clone()).await? {
             Plan::Translate(prepared) => *prepared,
             Plan::Forward(forward) => {
-                drop(body);
+                let _share = body.into_share();
                 let mut headers: HeaderMap = warning(&forward.report).into_iter().collect();
                 let (mut response, id) = forward.exchange(shared, log, caller, &head, slot).await?;
                 headers.extend(id.map(|id| (UPSTREAM_REQUEST_ID, id)));

@@ -3,6 +3,7 @@
 
 mod choice;
 mod finish;
+mod pattern;
 mod reasoning_details;
 mod think_tags;
 mod tool_calls;
@@ -15,6 +16,7 @@ use crate::translate::context::Context;
 use crate::translate::delta::Delta;
 use crate::translate::reader::faults::{Faults, read_object, without_mark};
 use choice::Choices;
+use pattern::Pattern;
 use std::mem;
 use whole::{lowest_choice, with_whole_calls};
 
@@ -23,24 +25,36 @@ use whole::{lowest_choice, with_whole_calls};
 pub(crate) struct Reader {
     faults: Faults,
     choices: Choices,
+    pattern: Pattern,
 }
 
 impl Reader {
     pub(crate) fn new(context: &Context) -> Self {
-        Self { faults: Faults::new(context), choices: Choices::new(context) }
+        Self { faults: Faults::new(context), choices: Choices::new(context), pattern: Pattern::default() }
     }
 
     /// Reads one event of a stream.
     pub(crate) fn event(&mut self, event: &sse::Event<'_>, deltas: &mut Vec<Delta>) {
         let data = event.data.trim();
-        if data == "[DONE]" {
+        if event.name != "error"
+            && let Some(message) = self.pattern.read(data)
+        {
+            self.choices.piece(message, deltas);
+        } else if data == "[DONE]" {
             deltas.push(Delta::Done);
         } else if event.name == "error" {
             self.faults.fail_by_body(data.as_bytes(), deltas);
         } else if data.starts_with('{') {
+            let before = deltas.len();
             match read_object::<Chunk>(data.as_bytes(), deltas) {
                 Some(chunk) if chunk.is_error() => self.faults.fail_by_body(data.as_bytes(), deltas),
-                Some(chunk) => self.chunk(chunk, deltas),
+                Some(chunk) => {
+                    // What had to be repaired is no pattern for others.
+                    if deltas.len() == before {
+                        self.pattern.learn(data, &chunk);
+                    }
+                    self.chunk(chunk, deltas);
+                }
                 // Its tokens are lost, so what follows cannot be trusted.
                 None => self.faults.fail("a chunk of the stream is no valid JSON", deltas),
             }

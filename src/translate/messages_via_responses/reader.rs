@@ -26,7 +26,7 @@ pub(crate) struct Reader {
     /// Estimated input tokens, for upstreams that do not count them.
     input_estimate: u64,
     /// The most tokens that were asked for, if that is known.
-    max_output_tokens: Option<u64>,
+    max_tokens: Option<u64>,
 }
 
 impl Reader {
@@ -36,7 +36,7 @@ impl Reader {
             faults: Faults::new(context),
             output,
             input_estimate: context.input_estimate,
-            max_output_tokens: context.sent.max_tokens,
+            max_tokens: context.sent.max_tokens,
         }
     }
 
@@ -75,7 +75,7 @@ impl Reader {
             }
             None => "completed".to_owned(),
         };
-        let is_cut = status == "incomplete" || self.is_used_up(&response);
+        let is_cut = status == "incomplete" || self.is_exhausted(&response);
         with_whole_calls(&mut response, is_cut, deltas);
         self.end(response, &status, deltas);
     }
@@ -123,8 +123,7 @@ impl Reader {
             deltas.push(Delta::lost(format!("/input_transformations/{number}"), Kind::Ignored, reason));
         }
         let finish = match status {
-            // llama.cpp says `completed` of what its limit has cut.
-            "completed" if self.is_used_up(&response) => Finish::Limit,
+            "completed" if self.is_exhausted(&response) => Finish::Exhausted,
             "completed" => Finish::Normal,
             "incomplete" => incomplete(&mut response),
             "failed" => match response.error.take() {
@@ -140,10 +139,10 @@ impl Reader {
         deltas.extend([Delta::Finish(finish), Delta::Done]);
     }
 
-    /// Whether the answer took just as many tokens as it was allowed.
-    fn is_used_up(&self, response: &Response) -> bool {
+    /// Whether all tokens that were asked for are used up: llama.cpp calls such an answer completed.
+    fn is_exhausted(&self, response: &Response) -> bool {
         let used = response.usage.as_ref().and_then(|usage| usage.output_tokens);
-        used.is_some() && used == self.max_output_tokens
+        self.max_tokens.zip(used).is_some_and(|(most, used)| used >= most)
     }
 
     fn failed(&mut self, error: &RawValue, deltas: &mut Vec<Delta>) {

@@ -20,6 +20,8 @@ struct Ending<'a> {
     has_calls: bool,
     /// The model refused.
     refused: bool,
+    /// The last of them is not whole.
+    awaits_input: bool,
     /// A stop sequence matched.
     stop_sequence_matched: bool,
     /// Nothing more fitted into the model's context.
@@ -35,6 +37,7 @@ fn stop_reason(ending: Ending<'_>) -> Result<StopReason, Error> {
         _ if ending.refused => StopReason::Refusal,
         Some(Finish::Limit) if ending.window_full => StopReason::ModelContextWindowExceeded,
         Some(Finish::Limit) => StopReason::MaxTokens,
+        Some(Finish::Exhausted) if !ending.has_calls || ending.awaits_input => StopReason::MaxTokens,
         // What was produced decides, not what the upstream calls it: a call wants its result.
         _ if ending.has_calls => StopReason::ToolUse,
         _ if ending.stop_sequence_matched => StopReason::StopSequence,
@@ -60,6 +63,7 @@ impl Stream {
         let ending = Ending {
             finish: self.finish.as_ref(),
             has_calls: self.writer.calls() > 0,
+            awaits_input: self.writer.awaits_input(),
             refused: self.refusal.is_some(),
             stop_sequence_matched: self.stop_sequence.is_some(),
             window_full: self.is_window_full(),
@@ -74,7 +78,8 @@ impl Stream {
             let pointer = self.context.dialect.finish();
             self.report.add(pointer, Kind::Approximated, format!("`{word}` is unknown"));
         }
-        let cut = if self.finish.as_ref().is_some_and(Finish::is_cut) { Cut::Yes } else { Cut::No };
+        let is_cut = self.finish.as_ref().is_some_and(Finish::is_cut) || reason == StopReason::MaxTokens;
+        let cut = if is_cut { Cut::Yes } else { Cut::No };
         if self.writer.close(cut, &mut self.report, events) == Err(BrokenInput) {
             let error = self.upstream_error("the arguments of a tool call are no valid JSON");
             return self.fail(error, events);
@@ -136,6 +141,15 @@ mod tests {
         assert_eq!(stop_reason(matched).unwrap(), StopReason::StopSequence);
         let with_calls = Ending { has_calls: true, ..matched };
         assert_eq!(stop_reason(with_calls).unwrap(), StopReason::ToolUse);
+    }
+
+    #[test]
+    fn an_answer_that_used_up_its_tokens_is_cut_unless_it_called_a_tool() {
+        assert_eq!(reason(Some(&Finish::Exhausted), false), StopReason::MaxTokens);
+        assert_eq!(reason(Some(&Finish::Exhausted), true), StopReason::ToolUse);
+        let finish = Some(&Finish::Exhausted);
+        let ending = Ending { finish, has_calls: true, awaits_input: true, ..Ending::default() };
+        assert_eq!(stop_reason(ending).unwrap(), StopReason::MaxTokens);
     }
 
     #[test]

@@ -9,7 +9,7 @@ fn busy(status: u16) -> Exchange {
 }
 
 #[test]
-fn two_failures_and_a_success_are_one_answer() {
+fn f33_two_failures_and_a_success_are_one_answer() {
     for status in [429, 500, 502, 503, 504, 529] {
         let gateway =
             Gateway::start(vec![busy(status), busy(status), Exchange::new().json(completion("Hello"))]);
@@ -37,7 +37,7 @@ fn without_a_hint_the_waits_are_short() {
 }
 
 #[test]
-fn the_third_failure_is_the_clients() {
+fn f33_the_third_failure_is_the_clients() {
     let gateway = Gateway::start(vec![busy(500), busy(503), busy(529)]);
     let error = failure(gateway.post(request("hi", false)), 529, "overloaded_error");
     assert!(message(&error).contains("busy"), "{error}");
@@ -67,7 +67,7 @@ fn credit_that_is_used_up_is_not_waited_for() {
 }
 
 #[test]
-fn a_long_wait_is_the_clients_to_decide() {
+fn f33_a_long_wait_is_the_clients_to_decide() {
     let wait = |value: &str| Exchange::new().status(429).header("retry-after", value).json("{}");
     let table = [
         (wait("7"), Some("7"), None),
@@ -103,7 +103,7 @@ fn a_date_to_wait_for_becomes_seconds() {
 }
 
 #[test]
-fn a_connection_that_died_without_an_answer_is_replaced_once() {
+fn f32_a_connection_that_died_without_an_answer_is_replaced_once() {
     for dead in [Exchange::new().fin(), Exchange::new().reset()] {
         let gateway = Gateway::start(vec![dead, Exchange::new().json(completion("Hello"))]);
         assert_eq!(gateway.say("hi")["content"][0]["text"], "Hello");
@@ -113,7 +113,7 @@ fn a_connection_that_died_without_an_answer_is_replaced_once() {
 }
 
 #[test]
-fn a_kept_connection_that_died_meanwhile_is_replaced() {
+fn f32_a_kept_connection_that_died_meanwhile_is_replaced() {
     let hello = || Exchange::new().json(completion("Hello"));
     let gateway = Gateway::start(vec![hello(), Exchange::new().fin(), hello(), hello()]);
     gateway.say("one");
@@ -131,7 +131,7 @@ fn an_upstream_that_keeps_dying_is_told_after_one_more_try() {
 }
 
 #[test]
-fn connections_that_are_closed_while_idle_cost_no_request() {
+fn f32_connections_that_are_closed_while_idle_cost_no_request() {
     let closing = |_: &crate::support::upstream::Request| {
         Exchange::new().header("connection", "keep-alive").json(completion("Hello")).fin()
     };
@@ -144,7 +144,7 @@ fn connections_that_are_closed_while_idle_cost_no_request() {
 }
 
 #[test]
-fn nothing_is_tried_again_after_the_first_byte() {
+fn f34_nothing_is_tried_again_after_the_first_byte() {
     let half = completion("Hello").to_string();
     let table = [
         (

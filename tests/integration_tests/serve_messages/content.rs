@@ -80,7 +80,7 @@ fn a_tools_result_goes_back_under_the_calls_id_and_its_input_unchanged() {
 }
 
 #[test]
-fn inputs_with_numbers_beyond_64_bits_come_back_byte_for_byte() {
+fn f24_inputs_with_numbers_beyond_64_bits_come_back_byte_for_byte() {
     let arguments = r#"{"big":12345678901234567890123,"neg":-0,"twice":1,"twice":2,"e":1.0E+2}"#;
     let gateway = Gateway::start(vec![Exchange::new().json(calling(&[("f", arguments)]))]);
     let mut reply = gateway.post(request("hi", false));
@@ -130,7 +130,7 @@ fn what_cannot_be_sent_is_refused_by_name() {
 }
 
 #[test]
-fn lone_surrogates_of_javascript_clients_are_mended() {
+fn f16_lone_surrogates_of_javascript_clients_are_mended() {
     let gateway = Gateway::start(vec![hello()]);
     let text =
         r#"{"model":"m","max_tokens":64,"messages":[{"role":"user","content":"a\ud83d b \ud83d\ude00"}]}"#;
@@ -172,7 +172,7 @@ fn stop_sequences_are_searched_for_here_and_named() {
 }
 
 #[test]
-fn a_long_body_passes_whole() {
+fn f20_a_long_body_passes_whole() {
     let text = "long words, ".repeat(200_000);
     let gateway = Gateway::start(vec![hello()]);
     gateway.say(&text);

@@ -6,7 +6,7 @@ use crate::support::serving::{Gateway, answer, messages, request_id};
 use crate::support::upstream::Upstream;
 
 #[test]
-fn every_spelling_of_the_address_arrives() {
+fn f49_every_spelling_of_the_address_arrives() {
     let gateway = Gateway::before(Upstream::always(|_| hello()), |program| program);
     let absolute = format!("{}/v1/messages", gateway.server.base_url());
     let targets = [
@@ -39,7 +39,7 @@ fn every_version_of_the_api_is_served() {
 }
 
 #[test]
-fn http_1_0_is_answered() {
+fn f49_http_1_0_is_answered() {
     let gateway = Gateway::start(vec![hello()]);
     let body = request("hi", false).to_string();
     let mut connection = Connection::open(gateway.server.base_url());
@@ -57,7 +57,7 @@ fn http_1_0_is_answered() {
 }
 
 #[test]
-fn a_client_that_waits_for_100_continue_is_told_to_go_on() {
+fn f49_a_client_that_waits_for_100_continue_is_told_to_go_on() {
     let gateway = Gateway::start(vec![hello()]);
     let body = request("hi", false).to_string();
     let mut connection = Connection::open(gateway.server.base_url());

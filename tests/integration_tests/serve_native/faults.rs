@@ -141,6 +141,12 @@ fn refusals_keep_type_and_text_and_get_our_envelope() {
             "as it was",
         ),
         (vec![Exchange::new().status(404).json(own("not_found_error"))], 404, "not_found_error", "as it was"),
+        (
+            vec![Exchange::new().status(404).json(json!({"detail": "Not Found"}))],
+            404,
+            "not_found_error",
+            "/v1/messages",
+        ),
         (vec![Exchange::new().status(403).json(json!({"detail": "no"}))], 403, "permission_error", "no"),
         (
             vec![Exchange::new().status(401).json(own("authentication_error"))],

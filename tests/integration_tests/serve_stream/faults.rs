@@ -10,7 +10,7 @@ use crate::support::upstream::Ending;
 use crate::support::watched::Gate;
 
 #[test]
-fn a_reset_after_three_chunks_is_an_error_and_is_not_tried_again() {
+fn f07_a_reset_after_three_chunks_is_an_error_and_is_not_tried_again() {
     let gate = Gate::new();
     let events = chunks(&["Hel", "lo", "!"]);
     let gateway = Gateway::start(vec![Exchange::new().sse(&events[..3]).pause(&gate).reset()]);
@@ -31,7 +31,7 @@ fn a_reset_after_three_chunks_is_an_error_and_is_not_tried_again() {
 }
 
 #[test]
-fn an_end_without_a_finish_is_an_error_however_it_comes() {
+fn f08_an_end_without_a_finish_is_an_error_however_it_comes() {
     let events = chunks(&["Hel", "lo"]);
     let table = [
         ("in a chunk", Exchange::new().sse(&events[..2]).fin()),
@@ -52,7 +52,7 @@ fn an_end_without_a_finish_is_an_error_however_it_comes() {
 }
 
 #[test]
-fn an_answer_that_was_finished_needs_no_proper_end() {
+fn f08_an_answer_that_was_finished_needs_no_proper_end() {
     let events = chunks(&["Hel", "lo"]);
     let finished = &events[..4];
     let table = [
@@ -87,7 +87,7 @@ fn a_reset_after_the_finish_is_no_error() {
 }
 
 #[test]
-fn an_error_in_the_middle_ends_the_stream_with_its_kind() {
+fn f45_an_error_in_the_middle_ends_the_stream_with_its_kind() {
     let first = chunk(json!({"role": "assistant", "content": "Hel"}), None);
     let finish_with_error = json!({"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error",
         "error": {"code": 502, "message": "provider gone"}}]});
@@ -159,7 +159,7 @@ fn an_error_before_the_first_event_gets_a_status() {
 }
 
 #[test]
-fn what_is_no_stream_gets_a_status_without_its_markup() {
+fn f45_what_is_no_stream_gets_a_status_without_its_markup() {
     let page = "<!doctype html><html><body><h1>Welcome</h1></body></html>";
     let table = [
         ("html", Exchange::new().header("content-type", "text/html").piece(page)),
@@ -182,7 +182,7 @@ fn what_is_no_stream_gets_a_status_without_its_markup() {
 }
 
 #[test]
-fn an_error_in_json_with_status_200_gets_its_own_status() {
+fn f45_an_error_in_json_with_status_200_gets_its_own_status() {
     let body = json!({"error": {"message": "slow down", "code": 429}});
     let gateway = Gateway::by_model([("m".to_owned(), Exchange::new().json(body))]);
     for stream in [true, false] {
@@ -206,7 +206,7 @@ fn a_chunk_that_is_no_json_ends_the_stream() {
 }
 
 #[test]
-fn an_event_beyond_the_limit_ends_the_stream_and_the_call() {
+fn f12_an_event_beyond_the_limit_ends_the_stream_and_the_call() {
     let long = "x".repeat(100_000);
     let endless = Exchange::new().sse([chunk(json!({"content": "a"}), None), format!("data: {long}")]).hang();
     let gateway = Gateway::with_config(vec![endless], "[limits]\nmax_event_size = '64KiB'\n");
@@ -245,7 +245,7 @@ fn a_compressed_stream_that_breaks_off_is_an_error() {
 }
 
 #[test]
-fn a_decompression_bomb_ends_at_the_limit_of_an_event() {
+fn f19_a_decompression_bomb_ends_at_the_limit_of_an_event() {
     use std::io::Write as _;
     // 256 MiB of one line, in 256 KiB.
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());

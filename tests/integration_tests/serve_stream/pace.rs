@@ -21,7 +21,7 @@ fn send_only(gateway: &Gateway, stream: bool) -> Connection {
 }
 
 #[test]
-fn silence_is_filled_with_pings() {
+fn f06_silence_is_filled_with_pings() {
     let gate = Gate::new();
     let events = chunks(&["Hel", "lo"]);
     let upstream = Exchange::new().sse(&events[..2]).pause(&gate).sse(&events[2..]);
@@ -42,7 +42,7 @@ fn silence_is_filled_with_pings() {
 }
 
 #[test]
-fn an_upstream_that_does_not_begin_is_given_up() {
+fn f05_an_upstream_that_does_not_begin_is_given_up() {
     let script = vec![Exchange::new().hang(), Exchange::new().hang()];
     let gateway = Gateway::with_config(script, "[limits]\nfirst_byte_timeout = '200ms'\n");
     for (number, stream) in [true, false].into_iter().enumerate() {
@@ -56,7 +56,7 @@ fn an_upstream_that_does_not_begin_is_given_up() {
 }
 
 #[test]
-fn a_stream_that_falls_silent_is_ended_on_both_sides() {
+fn f06_a_stream_that_falls_silent_is_ended_on_both_sides() {
     let upstream = Exchange::new().sse([chunk(json!({"role": "assistant", "content": "Hel"}), None)]).hang();
     let limits = "[limits]\nstream_idle_timeout = '500ms'\nping_interval = '100ms'\n";
     let gateway = Gateway::with_config(vec![upstream], limits);
@@ -69,7 +69,7 @@ fn a_stream_that_falls_silent_is_ended_on_both_sides() {
 }
 
 #[test]
-fn an_upstream_that_falls_silent_after_its_head_is_given_up() {
+fn f05_an_upstream_that_falls_silent_after_its_head_is_given_up() {
     let script = vec![Exchange::new().chunked().head().hang(), Exchange::new().sse([""; 0]).head().hang()];
     let gateway = Gateway::with_config(script, "[limits]\nstream_idle_timeout = '300ms'\n");
     for (number, stream) in [false, true].into_iter().enumerate() {
@@ -100,7 +100,7 @@ fn an_answer_that_is_finished_does_not_wait_for_a_connection_left_open() {
 }
 
 #[test]
-fn a_client_that_leaves_a_stream_ends_the_call() {
+fn f01_a_client_that_leaves_a_stream_ends_the_call() {
     let upstream = Exchange::new().sse([chunk(json!({"role": "assistant", "content": "Hel"}), None)]).hang();
     let gateway = Gateway::start(vec![upstream]);
     let mut reply = gateway.post(request("hi", true));
@@ -115,7 +115,7 @@ fn a_client_that_leaves_a_stream_ends_the_call() {
 }
 
 #[test]
-fn a_client_that_leaves_before_the_first_token_ends_the_call() {
+fn f02_a_client_that_leaves_before_the_first_token_ends_the_call() {
     let before_the_head = Exchange::new().hang();
     let after_the_head = Exchange::new().sse([": wait\n\n"]).hang();
     let gateway = Gateway::start(vec![before_the_head, after_the_head]);
@@ -130,7 +130,7 @@ fn a_client_that_leaves_before_the_first_token_ends_the_call() {
 }
 
 #[test]
-fn a_client_that_reads_nothing_holds_the_upstream_back_and_is_given_up() {
+fn f11_a_client_that_reads_nothing_holds_the_upstream_back_and_is_given_up() {
     let piece = chunk(json!({"content": "long words, ".repeat(20_000)}), None);
     let gateway = Gateway::with_config(
         vec![Exchange::new().sse(vec![piece; 150]).hang()],
@@ -148,7 +148,7 @@ fn a_client_that_reads_nothing_holds_the_upstream_back_and_is_given_up() {
 }
 
 #[test]
-fn a_client_that_leaves_a_whole_answer_ends_the_call_and_nothing_is_tried_again() {
+fn f03_a_client_that_leaves_a_whole_answer_ends_the_call_and_nothing_is_tried_again() {
     let within_the_body =
         Exchange::new().header("content-type", "application/json").piece("{\"choices\"").hang();
     let gateway = Gateway::start(vec![Exchange::new().hang(), within_the_body]);
@@ -162,7 +162,7 @@ fn a_client_that_leaves_a_whole_answer_ends_the_call_and_nothing_is_tried_again(
 }
 
 #[test]
-fn a_client_that_leaves_during_a_retry_ends_it() {
+fn f03_a_client_that_leaves_during_a_retry_ends_it() {
     let gate = Gate::new();
     let busy = Exchange::new().pause(&gate).status(503).header("retry-after", "4").json("{}");
     let gateway = Gateway::start(vec![busy]);
@@ -176,7 +176,7 @@ fn a_client_that_leaves_during_a_retry_ends_it() {
 }
 
 #[test]
-fn many_clients_that_leave_free_their_places() {
+fn f01_many_clients_that_leave_free_their_places() {
     let upstream = Upstream::always(|request| {
         if request.json()["messages"][0]["content"] == "leave" {
             Exchange::new().sse([chunk(json!({"role": "assistant", "content": "Hel"}), None)]).hang()

@@ -4,8 +4,8 @@ use super::LIVENESS;
 use super::sse::{Event, EventReader};
 use super::wire::{Framing, Head, Headers};
 use serde_json::Value;
-use std::io::{self, BufReader, Write};
-use std::net::TcpStream;
+use std::io::{self, BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream};
 
 /// A request to be sent.
 #[derive(Debug, Clone)]
@@ -112,6 +112,20 @@ impl Connection {
     /// Sends bytes as they are. That the server has closed already is no fault here: its answer may be waiting.
     pub fn write(&mut self, bytes: &[u8]) {
         drop(self.stream.write_all(bytes));
+    }
+
+    /// Closes this side's half: a FIN, after which answers could still be read.
+    pub fn end_writing(&self) {
+        self.stream.shutdown(Shutdown::Write).expect("a connection that is open");
+    }
+
+    /// Everything until the server closes.
+    pub fn read_to_close(mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        if let Err(error) = self.reader.read_to_end(&mut all) {
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}");
+        }
+        all
     }
 
     /// Waits for the head of an answer; `bodiless` for the answer to HEAD.

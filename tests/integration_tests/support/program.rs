@@ -190,6 +190,11 @@ impl Running {
         self.folder.path().join("cwd")
     }
 
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The resident memory in KiB, where the system tells (Linux).
     pub fn resident_kib(&self) -> Option<u64> {
         let status =

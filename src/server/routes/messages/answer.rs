@@ -12,9 +12,12 @@ use http::{HeaderName, HeaderValue, header};
 use super::{prepare::Prepared, refusal::Refusal};
 use crate::{
     config::{limits::Limits, server::OnLossy},
-    protocol::anthropic::{
-        error::{Error, ErrorKind},
-        response::{Message, StopReason, Usage},
+    protocol::{
+        anthropic::{
+            error::{Error, ErrorKind},
+            response::{Message, StopReason, Usage},
+        },
+        json,
     },
     secret,
     server::{
@@ -27,7 +30,7 @@ use crate::{
     },
     sse,
     translate::{
-        context::Context, message_explode::explode, report::Report, response::response, stream::Stream,
+        self, context::Context, message_explode::explode, report::Report, response::response, stream::Stream,
     },
     upstream::{self, Answer, Progress},
 };
@@ -72,7 +75,7 @@ pub(super) async fn translate_back(
     refuse_losses(shared, &report)?;
     // The headers have not gone yet, so they name what was lost on both ways.
     lost.extend(report);
-    let mut response = json(&message);
+    let mut response = json(&message, body.len());
     response.headers_mut().extend(warning(&lost));
     Ok(response)
 }
@@ -182,17 +185,24 @@ pub(super) fn local_answer(prepared: &Prepared) -> Response {
 /// A message that is known from its beginning to its end.
 fn whole(stream: bool, message: Message) -> Response {
     if !stream {
-        return json(&message);
+        return json(&message, 0);
     }
     let mut bytes = Vec::new();
     for event in explode(message) {
-        sse::encode(event.name(), &event, &mut bytes);
+        translate::encode(&event, &mut bytes);
     }
     event_stream(Body::from(bytes))
 }
 
-fn json(message: &Message) -> Response {
-    axum::Json(message).into_response()
+/// The message as JSON of about so many bytes.
+fn json(message: &Message, expected: usize) -> Response {
+    match json::to_vec(message, expected + 512) {
+        Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
+        Err(error) => {
+            let message = format!("the message cannot be written: {error}");
+            ApiError::from(Error::new(ErrorKind::Api, message)).into_response()
+        }
+    }
 }
 
 /// The answer that these events are.

@@ -100,7 +100,7 @@ impl Forward {
         let Ok(answer) = self.ask(shared, log, caller, head, place).await else { return Ok(None) };
         if matches!(answer.status, 400 | 401 | 403 | 413) {
             let refusal = Refusal::read(answer, caller.upstream_key.is_some()).await;
-            return Err(failed(shared, caller, &refusal));
+            return Err(failed(shared, caller, &refusal, &self.model));
         }
         if matches!(answer.status, 404 | 405 | 501) {
             let refusal = Refusal::read(answer, false).await;
@@ -145,7 +145,7 @@ impl Forward {
     ) -> Result<Response, ApiError> {
         if !(200..300).contains(&answer.status) {
             let refusal = Refusal::read(answer, caller.upstream_key.is_some()).await;
-            return Err(failed(shared, caller, &refusal));
+            return Err(failed(shared, caller, &refusal, &self.model));
         }
         let (upstream, limits) = (&shared.config.upstream, &shared.config.limits);
         let mask = Mask::new(caller.upstream_key.as_ref(), upstream);
@@ -169,10 +169,10 @@ impl Forward {
 }
 
 /// What the client is told of a refusal.
-fn failed(shared: &Shared, caller: &Caller, refusal: &Refusal) -> ApiError {
+fn failed(shared: &Shared, caller: &Caller, refusal: &Refusal, model: &str) -> ApiError {
     let upstream = &shared.config.upstream;
     let mask = Mask::new(caller.upstream_key.as_ref(), upstream);
-    ApiError::upstream(mask.error(refusal.forwarded(&upstream.name)))
+    ApiError::upstream(mask.error(refusal.forwarded(&upstream.name, model)))
 }
 
 /// What is to be changed in a request for that model, if it is to be forwarded.

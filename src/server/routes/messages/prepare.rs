@@ -15,11 +15,15 @@ use crate::{
         Resolution,
         dialect::{Choice, Spoken},
     },
-    protocol::anthropic::{
-        error::{Error, ErrorKind},
-        request::{Parsed, Request},
+    protocol::{
+        anthropic::{
+            error::{Error, ErrorKind},
+            request::{Parsed, Request},
+        },
+        json,
     },
-    server::{request_log::Log, state::Shared},
+    server::{error::ApiError, request_log::Log, state::Shared},
+    telemetry::field,
     translate::{self, Dialect, Options, context::Context, quirks::needs_responses, report::Report},
 };
 
@@ -58,10 +62,10 @@ pub(super) async fn prepare(
     headers: &HeaderMap,
     body: Bytes,
     course: Course,
-) -> Result<Plan, Error> {
+) -> Result<Plan, ApiError> {
     let session = session(headers);
     if body.len() <= LARGE_BYTES {
-        return plan(shared, log, session, &body, &course);
+        return plan(shared, log, session, &body, &course).map_err(ApiError::from);
     }
     let (shared, log) = (Arc::clone(shared), log.clone());
     blocking(move || plan(&shared, &log, session, &body, &course)).await
@@ -72,9 +76,9 @@ pub(in super::super) async fn open(
     shared: &Arc<Shared>,
     log: &Log,
     body: &Bytes,
-) -> Result<Option<Forward>, Error> {
+) -> Result<Option<Forward>, ApiError> {
     if body.len() <= LARGE_BYTES {
-        return Forward::open(shared, log, body);
+        return Forward::open(shared, log, body).map_err(ApiError::from);
     }
     let (shared, log, body) = (Arc::clone(shared), log.clone(), body.clone());
     blocking(move || Forward::open(&shared, &log, &body)).await
@@ -82,9 +86,8 @@ pub(in super::super) async fn open(
 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    let task = tokio::task::spawn_blocking(work);
-    task.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Api, "internal error of the gateway")))
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::crashed)?.map_err(ApiError::from)
 }
 
 fn plan(
@@ -131,7 +134,9 @@ fn translate(
         notes.add_lossy(&report);
     });
     refuse_losses(shared.config.server.on_lossy, &options.upstream, &report)?;
-    let body = serde_json::to_vec(&translated.body).map_err(|error| {
+    // What it says is mostly what the client said.
+    let expected = body.len() + body.len() / 16 + 1024;
+    let body = json::to_vec(&translated.body, expected).map_err(|error| {
         Error::new(ErrorKind::Api, format!("the translated request cannot be written: {error}"))
     })?;
     let model = options.model;
@@ -159,6 +164,7 @@ pub(super) fn refuse_losses(on_lossy: OnLossy, upstream: &str, report: &Report) 
 /// Reads a request, notes what it asks for, and whether its client may.
 pub(in super::super) fn parse(shared: &Shared, log: &Log, body: &[u8]) -> Result<Parsed, Error> {
     let parsed = Request::parse(body)?;
+    note_mended(log, parsed.repaired_surrogates);
     let requested = &parsed.request.model;
     let mut allowed = Ok(());
     log.note(|notes| {
@@ -168,6 +174,18 @@ pub(in super::super) fn parse(shared: &Shared, log: &Log, body: &[u8]) -> Result
     });
     allowed?;
     Ok(parsed)
+}
+
+/// Half a surrogate pair comes from a bug in the client, of which its user should hear, but not with every request.
+fn note_mended(log: &Log, mended: usize) {
+    let counter = &log.metrics().surrogates_mended;
+    if mended > 0 && counter.get() == 0 {
+        tracing::warn!(
+            { field::REQUEST_ID } = log.id(),
+            "a client sends texts with half a surrogate pair; they become U+FFFD (this is said once)"
+        );
+    }
+    counter.add(u64::try_from(mended).unwrap_or(u64::MAX));
 }
 
 /// What the translation needs to know beside the request, and what of it was learnt.

@@ -51,8 +51,16 @@ impl Refusal {
     }
 
     /// The same where the request was forwarded.
-    pub(super) fn forwarded(&self, upstream: &str) -> Error {
-        messages_forwarded::error(&self.answer(), upstream)
+    pub(super) fn forwarded(&self, upstream: &str, model: &str) -> Error {
+        let mut error = messages_forwarded::error(&self.answer(), upstream);
+        // A client would take an unknown path for an unknown model. What Anthropic's own envelope says has no prefix.
+        let is_foreign = error.message.starts_with(&format!("{upstream}: "));
+        if matches!(self.status, 404 | 405) && is_foreign && !self.names_the_model(model) {
+            error.message.push_str(
+                "; does this address serve the Messages API (/v1/messages)? If not, set the dialect to chat or auto",
+            );
+        }
+        error
     }
 
     /// Whether it speaks of that model.

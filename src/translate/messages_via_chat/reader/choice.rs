@@ -69,6 +69,14 @@ impl Choices {
         }
     }
 
+    /// Reads the message of a chunk that has nothing else to say.
+    pub(super) fn piece(&mut self, message: AssistantMessage, deltas: &mut Vec<Delta>) {
+        deltas.push(Delta::Start);
+        let before = deltas.len();
+        self.message(message, Extent::Piece, deltas);
+        self.said |= deltas.len() > before;
+    }
+
     /// The stream is over: says what was held back.
     pub(super) fn flush(&mut self, deltas: &mut Vec<Delta>) {
         if let Some(tags) = &mut self.think_tags {

@@ -117,11 +117,17 @@ impl Output {
         self.waiting_bytes > MAX_WAITING_BYTES || self.slots.len() > MAX_ITEMS
     }
 
-    /// The slot of an item; a new one if it is not known, or begins where another has begun.
+    /// The slot of an item; a new one if it is not known, or begins or goes on where another has begun or ended.
     fn slot(&mut self, index: Option<u64>, id: Option<String>, begins: bool) -> usize {
         let known = self.known(index, id.as_deref()).filter(|at| {
-            let slot = self.slots.get(*at);
-            !begins || slot.is_some_and(|slot| !slot.is_over && (slot.id.is_none() || slot.id == id))
+            let Some(slot) = self.slots.get(*at) else { return false };
+            let (is_same, is_nameless) = (slot.id == id, slot.id.is_none() || id.is_none());
+            match (begins, slot.is_over) {
+                (true, is_over) => !is_over && (is_same || slot.id.is_none()),
+                (false, true) => is_same || is_nameless,
+                // Whatever its id now.
+                (false, false) => true,
+            }
         });
         known.unwrap_or_else(|| {
             let next = self.slots.last().map_or(0, |slot| slot.index + 1);
@@ -137,7 +143,7 @@ impl Output {
         {
             return self.last;
         }
-        let Some(index) = index else { return self.by_id.get(id?).copied() };
+        let Some(index) = index else { return id.and_then(|id| self.by_id.get(id)).copied().or(self.last) };
         let by_both = id.and_then(|id| self.by_both.get(&(index, id.to_owned())));
         by_both.or_else(|| self.by_index.get(&index)).copied()
     }
