@@ -249,8 +249,14 @@ mod tests {
 
     /// Where a value was read from, which the resolved configuration knows as origin only; and what is shown as one
     /// list, `route.NAME.to`.
-    const SOURCES: [&str; 5] =
-        ["upstream.api_key_file", "upstream.api_key_env", "route.upstream", "route.model", "route.fallback"];
+    const SOURCES: [&str; 6] = [
+        "upstream.api_key_file",
+        "upstream.api_key_command",
+        "upstream.api_key_env",
+        "route.upstream",
+        "route.model",
+        "route.fallback",
+    ];
 
     #[test]
     fn every_key_of_the_file_is_shown() {
