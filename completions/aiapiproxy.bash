@@ -335,7 +335,7 @@ _aiapiproxy() {
             fi
             case "${prev}" in
                 --preset)
-                    COMPREPLY=($(compgen -W "openai azure openrouter groq deepseek mistral gemini vllm sglang llama.cpp ollama lmstudio generic" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "openai azure anthropic openrouter groq deepseek mistral gemini vllm sglang llama.cpp ollama lmstudio generic" -- "${cur}"))
                     return 0
                     ;;
                 --base-url)

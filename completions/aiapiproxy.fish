@@ -198,6 +198,7 @@ never\t''"
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand config; and __fish_seen_subcommand_from init" -l preset -d 'The kind of upstream' -r -f -a "openai\t''
 azure\t''
+anthropic\t''
 openrouter\t''
 groq\t''
 deepseek\t''

@@ -28,6 +28,7 @@ pub mod log;
 mod models;
 mod paths;
 mod quirks;
+pub mod routes;
 mod schema;
 pub mod server;
 mod show;
@@ -44,14 +45,18 @@ pub use show::{REDACTED, Shown};
 pub struct Config {
     /// The listening side.
     pub server: server::Server,
-    /// The server that runs the model.
+    /// The server that runs the model: the first one, where a request goes unless a route says otherwise.
     pub upstream: upstream::Upstream,
+    /// Further ones, for routes.
+    pub other_upstreams: Vec<upstream::Upstream>,
     /// Timeouts and sizes.
     pub limits: limits::Limits,
     /// Logging.
     pub log: log::Log,
     /// Which upstream model stands for which requested one.
     pub models: ModelMap,
+    /// Which requests go where. Default none: all go to the first upstream.
+    pub routes: Vec<routes::Route>,
 }
 
 /// What to read.
@@ -146,26 +151,31 @@ impl Config {
         mut warnings: Vec<String>,
     ) -> Result<Loaded, Error> {
         let path = file.as_ref().map(|file| file.path.clone());
-        let Tables { server, upstream, models, limits, log } =
+        let Tables { server, upstream, models, route, limits, log } =
             file.as_mut().map(|file| std::mem::take(&mut file.tables)).unwrap_or_default();
-        let literal_key =
-            upstream.api_key.is_some() || server.client_keys.iter().any(|it| it.get_ref().key.is_some());
+        let literal_key = upstream.0.iter().any(|it| it.get_ref().api_key.is_some())
+            || server.client_keys.iter().any(|it| it.get_ref().key.is_some());
         if let Some(path) = path.as_deref().filter(|path| literal_key && paths::is_open_to_others(path)) {
             let path = path.display();
             warnings.push(format!("{path} holds a key and others may read it; run `chmod 600 {path}`"));
         }
         let file = file.unwrap_or_default();
-        let mut layers = Layers { env, file: &file, origins: Origins::new(), warnings };
+        let mut layers = Layers { env, file: &file, scope: None, origins: Origins::new(), warnings };
 
         let flags = &sources.flags;
         let log = log::Log::resolve(log, flags.log_format, &mut layers)?;
         let limits = limits::Limits::resolve(limits, &mut layers)?;
         let server = server::Server::resolve(server, flags, &mut layers)?;
-        let key_needed = !sources.key_optional && server.auth != server::Auth::Passthrough;
-        let upstream = upstream::Upstream::resolve(upstream, flags, key_needed, &mut layers)?;
+        let passthrough = server.auth == server::Auth::Passthrough;
+        let key_optional = sources.key_optional;
+        let (upstream, other_upstreams) =
+            upstream::Upstream::resolve_all(upstream, flags, key_optional, passthrough, &mut layers)?;
         let models = models::resolve(models, &upstream.base_url, flags.demo.is_some(), &mut layers)?;
+        let route = if flags.demo.is_some() { Vec::new() } else { route };
+        let all: Vec<_> = [&upstream].into_iter().chain(&other_upstreams).collect();
+        let routes = routes::resolve(route, &all, &mut layers)?;
         let Layers { origins, warnings, .. } = layers;
-        let config = Self { server, upstream, limits, log, models };
+        let config = Self { server, upstream, other_upstreams, limits, log, models, routes };
         Ok(Loaded { config, warnings, file: path, origins })
     }
 }
@@ -187,6 +197,48 @@ fn find_file(
     found.map(|path| File::read(path)).transpose()
 }
 
+impl Config {
+    /// Every upstream, the first one first.
+    pub fn upstreams(&self) -> impl Iterator<Item = &upstream::Upstream> {
+        [&self.upstream].into_iter().chain(&self.other_upstreams)
+    }
+
+    /// What holds for the requests that a route sends to a place; the model map is then that place's alone.
+    /// `None` if there is no such upstream.
+    pub fn at(&self, route: &str, hop: &routes::Hop) -> Option<Self> {
+        let upstream = self.upstreams().find(|upstream| upstream.name == hop.upstream)?.clone();
+        let models = match &hop.target {
+            Some(target) => ModelMap::only(target.clone(), format!("route {route}")),
+            None => self.models.clone(),
+        };
+        let (other_upstreams, routes) = (Vec::new(), Vec::new());
+        Some(Self { upstream, other_upstreams, models, routes, ..self.clone() })
+    }
+
+    /// What `check` has to try: each upstream once, with the models that requests may ask of it.
+    pub fn each_upstream(&self) -> Vec<Self> {
+        let of = |upstream: &upstream::Upstream| {
+            let hops = self.routes.iter().flat_map(|route| &route.hops);
+            let hops = hops.filter(|hop| hop.upstream == upstream.name);
+            let mut rules: Vec<_> = hops
+                .filter_map(|hop| hop.target.clone())
+                .map(|target| (target.model.clone(), target))
+                .collect();
+            rules.dedup_by(|one, other| one.0 == other.0);
+            ModelMap::new(rules, crate::models::Families::default(), None)
+        };
+        let mut each = vec![Self { other_upstreams: Vec::new(), routes: Vec::new(), ..self.clone() }];
+        each.extend(self.other_upstreams.iter().map(|upstream| Self {
+            upstream: upstream.clone(),
+            other_upstreams: Vec::new(),
+            models: of(upstream),
+            routes: Vec::new(),
+            ..self.clone()
+        }));
+        each
+    }
+}
+
 /// A text as TOML writes it.
 pub fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
@@ -201,6 +253,8 @@ impl Default for Config {
             limits: limits::Limits::default(),
             log: log::Log::default(),
             models: ModelMap::openai_defaults(),
+            other_upstreams: Vec::new(),
+            routes: Vec::new(),
         }
     }
 }

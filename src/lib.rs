@@ -15,6 +15,7 @@
 //! |---|---|---|
 //! | 5 | [`cli`] | arguments, what is printed, exit codes |
 //! | 4 | [`server`] | routes, authentication, limits, the streamed body, the demo upstream |
+//! | 3½ | [`routing`] | which upstream gets a request, and which are left alone for a while |
 //! | 3 | [`upstream`] | the HTTP client: URLs, keys, timeouts, retries, the steps of `check` |
 //! | 2 | [`config`], [`models`], [`secret`], [`metrics`], [`telemetry`] | settings and where they came from, which model answers, keys, numbers, logs |
 //! | 1 | [`translate`] | dialect to dialect: requests, answers, streams, errors, and what is lost |
@@ -62,6 +63,7 @@ pub mod config;
 pub mod metrics;
 pub mod models;
 pub mod protocol;
+pub mod routing;
 pub mod secret;
 pub mod server;
 pub mod sse;

@@ -9,9 +9,28 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+pub mod exposition;
+mod family;
+mod histogram;
+
+pub use family::{Family, Labels};
+pub use histogram::{Histogram, bounds};
+
 /// Every number.
 #[derive(Debug, Default)]
 pub struct Metrics {
+    /// Requests by route, status and how they ended.
+    pub requests_by_route: Family<Counter, 3>,
+    /// Requests to an upstream that went wrong there, by its name and how they ended.
+    pub upstream_errors: Family<Counter, 2>,
+    /// Whole requests, by upstream and how they ended if not well.
+    pub request_duration: Family<Histogram, 2>,
+    /// The first content, likewise.
+    pub first_token: Family<Histogram, 2>,
+    /// Each token after the first, likewise.
+    pub per_token: Family<Histogram, 2>,
+    /// Tokens by upstream and kind.
+    pub token_usage: Family<Histogram, 2>,
     /// Client connections that are open.
     pub connections_open: Gauge,
     /// Client connections that were accepted.

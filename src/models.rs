@@ -130,6 +130,11 @@ impl ModelMap {
         Self::new(Vec::new(), Families::openai(), None)
     }
 
+    /// Every name stands for this model, because `origin` says so.
+    pub fn only(target: Target, origin: String) -> Self {
+        Self::new(Vec::new(), Families::default(), Some(Mapped { target, origin }))
+    }
+
     /// The upstream model for a requested name, and the rule that decided.
     pub fn resolve(&self, requested: &str) -> Resolution {
         match self.find(requested) {
@@ -303,6 +308,11 @@ fn without_suffix(name: &str) -> &str {
         Some((name, _)) if !name.is_empty() => name,
         _ => name,
     }
+}
+
+/// Whether a requested name, without its suffix in brackets, is this name or fits this glob.
+pub fn matches(pattern: &str, requested: &str) -> bool {
+    pattern == requested || glob_matches(pattern, without_suffix(requested))
 }
 
 fn literal_length(pattern: &str) -> usize {

@@ -11,6 +11,7 @@ mod clients;
 mod content_encoding;
 pub mod demo;
 pub mod descriptors;
+mod dispatch;
 mod error;
 mod event_body;
 #[cfg(debug_assertions)]

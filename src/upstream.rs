@@ -14,7 +14,10 @@ mod retry;
 mod token_count;
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -41,7 +44,16 @@ use crate::{
 
 /// A configured upstream and its connections. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Upstream(Arc<Inner>);
+pub struct Upstream(Arc<Inner>, StandBy);
+
+/// Who else could answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StandBy {
+    /// Nobody: a failure is waited out as far as the client's patience goes.
+    Nobody,
+    /// Another upstream, so no failure is waited out.
+    Another,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -49,6 +61,8 @@ struct Inner {
     limits: Limits,
     clients: Clients,
     headers: HeaderMap,
+    /// Whose turn it is among several keys.
+    next_key: AtomicUsize,
     budget: Budget,
     metrics: Arc<Metrics>,
 }
@@ -108,14 +122,38 @@ impl Upstream {
     /// # Errors
     /// [`Error::Setup`] when a configured header cannot be sent, or this machine has no TLS roots.
     pub fn new(settings: &Settings, limits: &Limits, metrics: Arc<Metrics>) -> Result<Self, Error> {
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             settings: settings.clone(),
             limits: limits.clone(),
             clients: Clients::new(settings, limits)?,
             headers: request::fixed_headers(settings)?,
+            next_key: AtomicUsize::new(0),
             budget: Budget::default(),
             metrics,
-        })))
+        };
+        Ok(Self(Arc::new(inner), StandBy::Nobody))
+    }
+
+    /// The same, for calls that another upstream can take over at once.
+    #[must_use]
+    pub fn with_a_stand_by(&self) -> Self {
+        Self(Arc::clone(&self.0), StandBy::Another)
+    }
+
+    /// The same, for calls that nobody takes over.
+    #[must_use]
+    pub fn alone(&self) -> Self {
+        Self(Arc::clone(&self.0), StandBy::Nobody)
+    }
+
+    /// The keys for one call, each call beginning with another; the client's own if it has one.
+    fn keys<'k>(&'k self, call: &Call<'k>) -> Vec<Option<&'k SecretString>> {
+        let settings = &self.0.settings;
+        let (Some(first), None) = (&settings.api_key, call.key) else { return vec![call.key] };
+        let mut keys: Vec<_> = [first].into_iter().chain(&settings.other_keys).map(Some).collect();
+        let turn = self.0.next_key.fetch_add(1, Ordering::Relaxed) % keys.len().max(1);
+        keys.rotate_left(turn);
+        keys
     }
 
     /// The configuration.
@@ -131,15 +169,17 @@ impl Upstream {
     /// When there is no answer.
     pub async fn post(&self, call: &Call<'_>) -> Result<Answer, Error> {
         let url = request::url(&self.0.settings, call.endpoint, call.model, call.query);
-        let mut headers = request::headers(&self.0.settings, &self.0.headers, call.accept, call.key)?;
-        request::add_anthropic(&self.0.settings, &mut headers, call.endpoint, call.client_headers);
-        let mut course = Course::default();
+        let mut keys = self.keys(call).into_iter().peekable();
+        let mut key = keys.next().flatten();
+        let (mut course, mut other_keys) = (Course::default(), 0);
         self.0.budget.note_call();
         loop {
+            let mut headers = request::headers(&self.0.settings, &self.0.headers, call.accept, key)?;
+            request::add_anthropic(&self.0.settings, &mut headers, call.endpoint, call.client_headers);
             let request = Request {
                 method: Method::POST,
                 url: &url,
-                headers: headers.clone(),
+                headers,
                 body: call.body.clone(),
                 fresh: course.wants_fresh(),
             };
@@ -148,8 +188,16 @@ impl Upstream {
                 Ok(answer) => Outcome::of_answer(answer).await,
                 Err(failure) => failure.outcome.clone(),
             };
-            let Some(wait) = course.next(&outcome, &self.0.budget, &self.0.metrics) else {
-                let retries = course.retries();
+            if matches!(&result, Ok(answer) if answer.status == 429)
+                && let Some(another) = keys.next()
+            {
+                // What one key may not have now, another may, without a wait.
+                (key, other_keys) = (another, other_keys + 1);
+                continue;
+            }
+            let retries = course.retries() + other_keys;
+            let patient = |wait: &Duration| self.1 == StandBy::Nobody || wait.is_zero();
+            let Some(wait) = course.next(&outcome, &self.0.budget, &self.0.metrics).filter(patient) else {
                 return result.map(|answer| Answer { retries, ..answer }).map_err(|failure| failure.error);
             };
             // The answer must not hold its connection during the wait.

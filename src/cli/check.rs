@@ -43,12 +43,16 @@ Exit codes:
 
 pub(super) fn run(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let config = load_and_warn(&global.sources())?;
-    let steps = probe(&config, probe::Options { complete: args.complete })?;
-    let verdict = Verdict::of(&steps);
+    let mut found = Vec::new();
+    for one in config.each_upstream() {
+        let steps = probe(&one, probe::Options { complete: args.complete })?;
+        found.push((one.upstream.name, steps));
+    }
+    let verdict = found.iter().map(|(_, steps)| Verdict::of(steps)).max().unwrap_or(Verdict::Ok);
     if args.json {
-        output::json(&Findings::of(verdict, &steps))?;
+        output::json(&Findings::of(verdict, &found))?;
     } else {
-        output::data(&table(&steps))?;
+        output::data(&tables(&found))?;
     }
     Ok(match verdict {
         Verdict::Ok => Exit::Success,
@@ -65,6 +69,16 @@ fn probe(config: &Config, options: probe::Options) -> Result<Vec<Step>> {
     let steps = runtime()?.block_on(probe::run(config, options, on_step));
     spinner.finish();
     Ok(steps)
+}
+
+/// One table for each upstream; a single one needs no name.
+fn tables(found: &[(String, Vec<Step>)]) -> String {
+    if let [(_, steps)] = found {
+        return table(steps);
+    }
+    let named =
+        |(name, steps): &(String, Vec<Step>)| format!("upstream: {}\n{}", output::plain(name), table(steps));
+    found.iter().map(named).collect::<Vec<_>>().join("\n")
 }
 
 fn table(steps: &[Step]) -> String {
@@ -102,6 +116,9 @@ struct Findings<'a> {
 
 #[derive(Debug, Serialize)]
 struct Finding<'a> {
+    /// Only where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<&'a str>,
     name: &'a str,
     target: &'a str,
     outcome: &'static str,
@@ -111,7 +128,7 @@ struct Finding<'a> {
 }
 
 impl<'a> Findings<'a> {
-    fn of(verdict: Verdict, steps: &'a [Step]) -> Self {
+    fn of(verdict: Verdict, found: &'a [(String, Vec<Step>)]) -> Self {
         Self {
             verdict: match verdict {
                 Verdict::Ok => "ok",
@@ -119,14 +136,22 @@ impl<'a> Findings<'a> {
                 Verdict::Unreachable => "unreachable",
                 Verdict::KeyRefused => "key_refused",
             },
-            steps: steps.iter().map(Finding::of).collect(),
+            steps: found
+                .iter()
+                .flat_map(|(name, steps)| {
+                    steps
+                        .iter()
+                        .map(move |step| Finding::of(Some(name.as_str()).filter(|_| found.len() > 1), step))
+                })
+                .collect(),
         }
     }
 }
 
 impl<'a> Finding<'a> {
-    fn of(step: &'a Step) -> Self {
+    fn of(upstream: Option<&'a str>, step: &'a Step) -> Self {
         Self {
+            upstream,
             name: step.name,
             target: &step.target,
             outcome: match step.outcome {
@@ -163,7 +188,9 @@ mod tests {
                         ✗  key   http://127.0.0.1:1/models  7 ms  it was refused\n";
         assert!(shown.starts_with(expected), "{shown}");
         assert!(shown.ends_with("  → set another\n"), "{shown}");
-        let json = serde_json::to_string(&Findings::of(Verdict::KeyRefused, &[step])).unwrap();
+        let json =
+            serde_json::to_string(&Findings::of(Verdict::KeyRefused, &[("up".to_owned(), vec![step])]))
+                .unwrap();
         assert!(json.starts_with(r#"{"verdict":"key_refused","steps":[{"name":"key","#), "{json}");
     }
 }

@@ -18,6 +18,8 @@ use crate::{
     upstream::{Listing, Upstream},
 };
 
+mod routes;
+
 /// Show which upstream model stands for which requested name
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -47,9 +49,15 @@ Exit codes:
 pub(super) fn run(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let config = load_and_warn(&Sources { key_optional: !args.live, ..global.sources() })?;
     let live = if args.live { Some(listed_by_upstream(&config)?) } else { None };
-    match &args.name {
-        Some(name) => explain(&Explanation::of(name, &config, live.as_ref()), args.json)?,
-        None => list(&Table::of(&config, live.as_ref()), args.json)?,
+    if let Some(name) = &args.name {
+        let (way, place) = routes::of(name, &config);
+        let explanation = Explanation::of(name, place.as_ref().unwrap_or(&config), live.as_ref());
+        explain(&Explained { explanation, way }, args.json)?;
+    } else {
+        list(&Table::of(&config, live.as_ref()), args.json)?;
+        if !args.json {
+            output::data(&routes::table(&config))?;
+        }
     }
     Ok(Exit::Success)
 }
@@ -197,10 +205,20 @@ impl<'a> Explanation<'a> {
 
 const TOOLS_REFUSED: &str = "the upstream refuses tools for this model on chat completions";
 
-fn explain(explanation: &Explanation<'_>, json: bool) -> Result<()> {
+/// The same with the routes' part.
+#[derive(Debug, Serialize)]
+struct Explained<'a> {
+    #[serde(flatten)]
+    explanation: Explanation<'a>,
+    #[serde(flatten)]
+    way: routes::Way,
+}
+
+fn explain(explained: &Explained<'_>, json: bool) -> Result<()> {
     if json {
-        return output::json(explanation);
+        return output::json(explained);
     }
+    let Explained { explanation, way } = explained;
     let Explanation { requested, model, rule, dialect, dialect_decided_by, upstream, url, live, warning } =
         explanation;
     let mut text = format!(
@@ -214,7 +232,8 @@ fn explain(explanation: &Explanation<'_>, json: bool) -> Result<()> {
         text.push_str("\nbut ");
         text.push_str(warning);
     }
-    let lines: Vec<String> = text.lines().map(output::plain).collect();
+    let lines = text.lines().map(str::to_owned).chain(way.lines());
+    let lines: Vec<String> = lines.map(|line| output::plain(&line)).collect();
     output::data(&format!("{}\n", lines.join("\n")))
 }
 

@@ -20,7 +20,9 @@ use crate::{models::counting::Multiplier, secret};
 
 mod values;
 
-pub(super) use values::{Decimal, Integer, MULTIPLIER, Moment, Quantity, SecretText, TargetValue};
+pub(super) use values::{
+    Decimal, Integer, MULTIPLIER, Moment, OneOrMore, Quantity, SecretText, TargetValue, UpstreamTables,
+};
 
 /// Every key of the file, in the order of `config.example.toml`. Below `upstream.headers` and `models.map` the
 /// user chooses the names.
@@ -105,6 +107,16 @@ pub(super) const KEYS: &[&str] = &[
     "models.map.*.count_multiplier",
     "models.map.*.dialect",
     "models.map.*.model_family",
+    "route.name",
+    "route.models",
+    "route.background",
+    "route.thinking",
+    "route.min_tokens",
+    "route.images",
+    "route.web_search",
+    "route.upstream",
+    "route.model",
+    "route.fallback",
     "limits.connect_timeout",
     "limits.first_byte_timeout",
     "limits.stream_idle_timeout",
@@ -123,6 +135,7 @@ pub(super) const KEYS: &[&str] = &[
     "limits.max_header_size",
     "limits.max_event_size",
     "limits.max_response_size",
+    "limits.eject_for",
     "limits.max_concurrent_requests",
     "limits.max_connections",
     "log.format",
@@ -222,11 +235,22 @@ fn nearest_key(table: &str, name: &str) -> Option<String> {
     known().find(|(_, known)| *known == anywhere).map(|(parent, name)| dotted(parent, name))
 }
 
-pub(super) const TABLES: [&str; 8] =
-    ["server", "upstream", "models", "limits", "log", "server.cors", "server.client_keys", "upstream.quirks"];
+pub(super) const TABLES: [&str; 9] = [
+    "server",
+    "upstream",
+    "models",
+    "route",
+    "limits",
+    "log",
+    "server.cors",
+    "server.client_keys",
+    "upstream.quirks",
+];
 
 /// The tables of which there may be several, each written `[[table]]`.
-pub(super) const LISTS: [&str; 1] = ["client_keys"];
+pub(super) const LISTS: [&str; 3] = ["upstream", "client_keys", "route"];
+/// Those of them that may also stand alone, written `[table]`.
+pub(super) const ALONE: [&str; 1] = ["upstream"];
 
 /// Whether a key takes a value of that kind; the value is TOML.
 pub(super) fn accepts(key: &str, value: &str) -> bool {
@@ -236,11 +260,10 @@ pub(super) fn accepts(key: &str, value: &str) -> bool {
 /// A file that sets one key.
 pub(super) fn with_key(key: &str, value: &str) -> String {
     let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
-    let is_list = table.rsplit('.').next().is_some_and(|table| LISTS.contains(&table));
-    match (is_list, name) {
-        (true, "id") => format!("[[{table}]]\nid = {value}\n"),
-        (true, _) => format!("[[{table}]]\nid = \"x\"\n{name} = {value}\n"),
-        (false, _) => format!("[{table}]\n{name} = {value}\n"),
+    match (table, name) {
+        ("server.client_keys", "id") | ("route", _) => format!("[[{table}]]\n{name} = {value}\n"),
+        ("server.client_keys", _) => format!("[[{table}]]\nid = \"x\"\n{name} = {value}\n"),
+        _ => format!("[{table}]\n{name} = {value}\n"),
     }
 }
 
@@ -259,8 +282,9 @@ fn dotted(table: &str, name: &str) -> String {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Tables {
     pub(super) server: ServerTable,
-    pub(super) upstream: UpstreamTable,
+    pub(super) upstream: UpstreamTables,
     pub(super) models: ModelsTable,
+    pub(super) route: Vec<Spanned<RouteTable>>,
     pub(super) limits: LimitsTable,
     pub(super) log: LogTable,
 }
@@ -390,6 +414,22 @@ pub(super) struct TargetTable {
     pub(super) model_family: Option<String>,
 }
 
+/// One of `[[route]]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RouteTable {
+    pub(super) name: Option<String>,
+    pub(super) models: Option<OneOrMore>,
+    pub(super) background: Option<bool>,
+    pub(super) thinking: Option<bool>,
+    pub(super) min_tokens: Option<Spanned<Integer>>,
+    pub(super) images: Option<bool>,
+    pub(super) web_search: Option<bool>,
+    pub(super) upstream: Option<Spanned<String>>,
+    pub(super) model: Option<Spanned<TargetValue>>,
+    pub(super) fallback: Vec<Spanned<String>>,
+}
+
 /// `[limits]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -412,6 +452,7 @@ pub(super) struct LimitsTable {
     pub(super) max_header_size: Option<Spanned<Quantity>>,
     pub(super) max_event_size: Option<Spanned<Quantity>>,
     pub(super) max_response_size: Option<Spanned<Quantity>>,
+    pub(super) eject_for: Option<Spanned<Quantity>>,
     pub(super) max_concurrent_requests: Option<Spanned<Integer>>,
     pub(super) max_connections: Option<Spanned<Integer>>,
 }
@@ -432,7 +473,7 @@ mod tests {
     /// serde names the fields that it knows when it meets one that it does not.
     fn fields(table: &str) -> Vec<String> {
         let text = match table {
-            "server.client_keys" => "[[server.client_keys]]\nzzz = 1".to_owned(),
+            "server.client_keys" | "route" => format!("[[{table}]]\nzzz = 1"),
             "models.map.*" => "[models.map]\na = { zzz = 1 }".to_owned(),
             table => format!("[{table}]\nzzz = 1"),
         };

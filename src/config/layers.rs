@@ -60,6 +60,9 @@ pub(super) struct Layers<'a> {
     pub(super) env: &'a Environment<'a>,
     /// The file, which is empty if there is none.
     pub(super) file: &'a File,
+    /// The name of the upstream whose settings are chosen, if it is not the first one. Variables that name no
+    /// upstream mean the first.
+    pub(super) scope: Option<String>,
     /// What each set value came from, collected as values are chosen.
     pub(super) origins: Origins,
     /// What to tell the user, collected likewise.
@@ -74,12 +77,23 @@ impl Layers<'_> {
         layers: [Option<Setting<T>>; N],
     ) -> Option<Setting<T>> {
         let chosen = layers.into_iter().flatten().next()?;
-        self.origins.insert(key.to_owned(), chosen.origin.clone());
+        self.origins.insert(self.scoped(key), chosen.origin.clone());
         Some(chosen)
+    }
+
+    /// The key under which an origin is kept: `upstream.name` of a further upstream is `upstream.local.name`.
+    pub(super) fn scoped(&self, key: &str) -> String {
+        match (&self.scope, key.strip_prefix("upstream.")) {
+            (Some(scope), Some(rest)) => format!("upstream.{scope}.{rest}"),
+            _ => key.to_owned(),
+        }
     }
 
     /// A variable's value, read by `kind`.
     pub(super) fn env<T>(&self, name: &str, key: &str, kind: &Kind<T>) -> Result<Option<Setting<T>>, Error> {
+        if self.scope.is_some() {
+            return Ok(None);
+        }
         self.env.get(name)?.map(|setting| kind.read(key, setting)).transpose()
     }
 

@@ -52,6 +52,8 @@ pub struct Limits {
     pub max_event_size: usize,
     /// A whole answer of the upstream outside a stream, in bytes. Default 64 MiB.
     pub max_response_size: usize,
+    /// For which an upstream that failed five times in a row is left alone, where others can answer. Default 10 s.
+    pub eject_for: Duration,
     /// Requests translated at the same time. Default 1,000. `MAX_CONCURRENT_REQUESTS`.
     pub max_concurrent_requests: usize,
     /// Client connections open at the same time. Default 4,096.
@@ -79,6 +81,7 @@ impl Default for Limits {
             max_header_size: 64 << 10,
             max_event_size: 16 << 20,
             max_response_size: 64 << 20,
+            eject_for: Duration::from_secs(10),
             max_concurrent_requests: 1_000,
             max_connections: 4_096,
         }
@@ -168,6 +171,7 @@ impl Limits {
             max_header_size: limit!(max_header_size, HEADER_SIZE),
             max_event_size: limit!(max_event_size, SIZE),
             max_response_size: limit!(max_response_size, SIZE),
+            eject_for: limit!(eject_for, DURATION),
             max_concurrent_requests: limit!(max_concurrent_requests, COUNT, concurrent),
             max_connections: limit!(max_connections, COUNT),
         })

@@ -63,7 +63,7 @@ fn mapped(
 }
 
 /// The dialect is still to be read.
-fn table_target(table: TargetTable) -> (Target, Option<String>) {
+pub(super) fn table_target(table: TargetTable) -> (Target, Option<String>) {
     let TargetTable {
         model,
         display_name,
@@ -86,7 +86,10 @@ fn table_target(table: TargetTable) -> (Target, Option<String>) {
 }
 
 /// Refuses names that no upstream can have, and dialects that there are not.
-fn target(key: &str, setting: Setting<(Target, Option<String>)>) -> Result<Setting<Target>, Error> {
+pub(super) fn target(
+    key: &str,
+    setting: Setting<(Target, Option<String>)>,
+) -> Result<Setting<Target>, Error> {
     let Setting { value: (mut target, dialect), origin } = setting;
     if target.model.is_empty() || target.model.contains(char::is_control) {
         return Err(Error::from(BadValue {

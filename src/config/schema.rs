@@ -73,7 +73,7 @@ impl Table {
         let table = Value::Object(self.into_object());
         let list = json!({"type": "array", "items": table});
         match () {
-            () if file::LISTS.contains(&name) && file::TABLES.contains(&name) => {
+            () if file::ALONE.contains(&name) => {
                 json!({"anyOf": [table, list]})
             }
             () if file::LISTS.contains(&name) => list,

@@ -13,6 +13,7 @@ use super::{
     Loaded,
     file::KEYS,
     layers::{Origin, Origins},
+    upstream::Upstream,
 };
 
 /// What stands in place of a secret.
@@ -35,8 +36,9 @@ impl Loaded {
         let tree = serde_json::to_value(&self.config).unwrap_or_default();
         let mut rows = Vec::new();
         flatten(String::new(), tree, &mut rows);
+        let named = rows.into_iter().filter_map(|(key, value)| Some((as_in_the_file(key, &value)?, value)));
         let mut shown: Vec<Shown> =
-            rows.into_iter().map(|(key, value)| Shown { origin: self.origin(&key), value, key }).collect();
+            named.map(|(key, value)| Shown { origin: self.origin(&key), value, key }).collect();
         // A stable sort keeps the file's order where the user chooses the names.
         shown.sort_by_key(|shown| position(&shown.key));
         shown
@@ -45,12 +47,22 @@ impl Loaded {
     fn origin(&self, key: &str) -> String {
         let origin = nearest_origin(&self.origins, key);
         let by_preset = key.starts_with("upstream.") && (key.contains(".quirks.") || is_of_preset(key));
+        let is_of = |upstream: &&Upstream| key.starts_with(&format!("upstream.{}.", upstream.name));
+        let preset = self.config.other_upstreams.iter().find(is_of).unwrap_or(&self.config.upstream).preset;
         match origin {
             Some(origin) => origin.to_string(),
-            None if by_preset => format!("preset {}", self.config.upstream.preset),
+            None if by_preset => format!("preset {preset}"),
             None => Origin::Default.to_string(),
         }
     }
+}
+
+/// The file calls each further upstream and each route by its own name; no further ones are no setting.
+fn as_in_the_file(key: String, value: &Value) -> Option<String> {
+    if let Some(rest) = key.strip_prefix("other_upstreams") {
+        return (*value != Value::Array(Vec::new())).then(|| format!("upstream{rest}"));
+    }
+    Some(key.strip_prefix("routes").map(|rest| format!("route{rest}")).unwrap_or(key))
 }
 
 /// Settings of an upstream whose default its preset knows.
@@ -138,7 +150,9 @@ fn position(key: &str) -> usize {
                 .rsplit_once('.')
                 .is_some_and(|(table, name)| key.starts_with(table) && key.rsplit('.').next() == Some(name))
     };
-    exact.or_else(|| KEYS.iter().position(fits)).unwrap_or(KEYS.len())
+    let of_further =
+        || KEYS.iter().position(|known| *known == "models.haiku").filter(|_| key.starts_with("upstream."));
+    exact.or_else(|| KEYS.iter().position(fits)).or_else(of_further).unwrap_or(KEYS.len())
 }
 
 impl fmt::Display for Shown {
@@ -233,20 +247,22 @@ mod tests {
         }
     }
 
-    /// Where a value was read from, which the resolved configuration knows as origin only.
-    const SOURCES: [&str; 2] = ["upstream.api_key_file", "upstream.api_key_env"];
+    /// Where a value was read from, which the resolved configuration knows as origin only; and what is shown as one
+    /// list, `route.NAME.to`.
+    const SOURCES: [&str; 5] =
+        ["upstream.api_key_file", "upstream.api_key_env", "route.upstream", "route.model", "route.fallback"];
 
     #[test]
     fn every_key_of_the_file_is_shown() {
         let text = "[[server.client_keys]]\nid = \"alice\"\nkey = \"0123456789\"\n\
-                    [upstream]\nheaders = { x-a = \"b\" }\n[models.map]\na = \"b\"\n";
+                    [upstream]\nheaders = { x-a = \"b\" }\n[models.map]\na = \"b\"\n[[route]]\nname = \"r\"\n";
         let settings = Config::of_text(text).unwrap().settings();
         let shown: Vec<_> = settings.iter().map(|shown| shown.key.as_str()).collect();
         let user_named = |key: &str| {
             let key = key
                 .replace("client_keys.", "client_keys.alice.")
                 .replace("upstream.headers", "upstream.headers.x-a");
-            key.replace("models.map", "models.map.a")
+            key.replace("models.map", "models.map.a").replace("route.", "route.r.")
         };
         for key in KEYS.iter().filter(|key| !SOURCES.contains(key) && !key.contains(".*.")) {
             // A key is kept as its digest.

@@ -25,6 +25,7 @@ use crate::{
 mod address;
 mod dialect;
 mod key;
+mod several;
 
 pub(super) use dialect::DIALECT;
 
@@ -50,6 +51,9 @@ pub struct Upstream {
     /// the variable that `api_key_env` names.
     #[serde(serialize_with = "show::redacted")]
     pub api_key: Option<SecretString>,
+    /// Further keys, used in turn with it. Default none.
+    #[serde(skip)]
+    pub other_keys: Vec<SecretString>,
     /// Where the key came from; set whenever the key is.
     #[serde(skip)]
     pub key_origin: Option<Origin>,
@@ -120,6 +124,7 @@ impl Upstream {
             base_url,
             url_origin: Origin::Default,
             api_key: None,
+            other_keys: Vec::new(),
             key_origin: None,
             dialect: Wish::Auto,
             dialect_origin: Origin::Default,
@@ -158,6 +163,7 @@ impl fmt::Debug for Upstream {
             .field("base_url", &self.base_url.as_str())
             .field("url_origin", &self.url_origin)
             .field("api_key", &self.api_key)
+            .field("other_keys", &self.other_keys)
             .field("key_origin", &self.key_origin)
             .field("dialect", &self.dialect)
             .field("dialect_origin", &self.dialect_origin)
@@ -246,7 +252,7 @@ const COUNTERS: Kind<Counter> = Kind {
 
 const MULTIPLIERS: Kind<Multiplier> = Kind { expected: MULTIPLIER, read: Multiplier::from_text, names: &[] };
 
-const TOKENS: Kind<u64> = Kind {
+pub(super) const TOKENS: Kind<u64> = Kind {
     expected: "a number of tokens, at least 1",
     read: |text| text.parse().ok().filter(|count| *count > 0),
     names: &[],
@@ -265,7 +271,7 @@ const TEXT: Kind<String> = Kind {
 impl Upstream {
     /// Chooses the settings from their layers; `key_needed` says whether a hosted upstream without one is an
     /// error.
-    pub(super) fn resolve(
+    fn resolve(
         table: UpstreamTable,
         flags: &Flags,
         key_needed: bool,
@@ -284,12 +290,20 @@ impl Upstream {
         let url = address::settle(preset, given_url, api_version.as_deref())?;
         if key.value.is_none() && key_needed && preset.needs_key() {
             let host = url.value.host_str().unwrap_or_default().to_owned();
+            if let Some(scope) = &layers.scope {
+                return Err(Error::Conflict {
+                    problem: format!("no key for the upstream {scope:?} ({preset} at {host})"),
+                    origin: url.origin,
+                    mend: "set its api_key_env (to a variable that is set), api_key_file or api_key",
+                });
+            }
             return Err(Error::MissingKey { preset, host, variable: key.variable, url_ignored });
         }
         let quirks = quirks::resolve(preset, table.quirks, layers)?;
         let mut upstream = Self { quirks, url_origin: url.origin, ..Self::new(preset, url.value) };
         if let Some(Setting { value, origin }) = key.value {
             upstream.api_key = Some(value);
+            upstream.other_keys = key.others;
             upstream.key_origin = Some(origin);
         }
         let name = layers.file(table.name, "upstream.name", &TEXT)?;
@@ -391,7 +405,7 @@ fn headers(
                 nearest: None,
             }));
         }
-        layers.origins.insert(format!("upstream.headers.{name}"), origin);
+        layers.origins.insert(layers.scoped(&format!("upstream.headers.{name}")), origin);
         headers.push((name, value));
     }
     Ok(headers)

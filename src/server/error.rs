@@ -111,7 +111,7 @@ pub(crate) struct Mask(Vec<SecretString>);
 impl Mask {
     /// Hides the keys, and the values of configured headers, which may be credentials too.
     pub(crate) fn new(client_key: Option<&SecretString>, upstream: &Upstream) -> Self {
-        let keys = client_key.into_iter().chain(&upstream.api_key).cloned();
+        let keys = client_key.into_iter().chain(&upstream.api_key).chain(&upstream.other_keys).cloned();
         let headers = upstream.headers.iter().flat_map(|(_, value)| {
             let after_scheme = value.split_once(' ').map(|(_, credential)| credential);
             [Some(value.as_str()), after_scheme].into_iter().flatten()

@@ -119,14 +119,7 @@ pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
 #[derive(Debug)]
 pub(crate) struct Buffered {
     pub(crate) bytes: Bytes,
-    share: Share,
-}
-
-impl Buffered {
-    /// Lets go of the bytes, but not of their room: somebody else holds a copy.
-    pub(crate) fn into_share(self) -> Share {
-        self.share
-    }
+    _share: Share,
 }
 
 /// Reads a request's body within the limits of size, time and memory.
@@ -170,7 +163,7 @@ pub(crate) async fn read_body(
     }
     let bytes = encoding.decode(bytes.freeze(), limits.max_request_size).await?;
     check_depth(&bytes, limits)?;
-    Ok(Buffered { bytes, share })
+    Ok(Buffered { bytes, _share: share })
 }
 
 /// The parser has the greatest depth that can be set as its own limit.

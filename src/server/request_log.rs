@@ -29,7 +29,7 @@ use super::{
     error::{self, ApiError},
 };
 use crate::{
-    metrics::{Counter, Ends, Metrics},
+    metrics::{Counter, Ends, Histogram, Metrics, bounds},
     protocol::anthropic::{response::Usage, stream::Event},
     secret, sse,
     telemetry::field,
@@ -102,6 +102,10 @@ pub(crate) struct Notes {
     pub(crate) model_requested: Option<String>,
     pub(crate) model_upstream: Option<String>,
     pub(crate) upstream_name: Option<String>,
+    /// The route that decided.
+    pub(crate) route: Option<String>,
+    /// The upstreams that failed before, or were left alone.
+    pub(crate) failed: Vec<String>,
     pub(crate) upstream_request_id: Option<String>,
     pub(crate) stream: Option<bool>,
     /// Time to the first content.
@@ -243,6 +247,50 @@ impl Line {
             metrics.input_tokens.add(input_tokens(usage));
             metrics.output_tokens.add(usage.output_tokens);
         }
+        let route = self.route.clone().unwrap_or_else(|| "unknown".to_owned());
+        let status = notes.status.map_or_else(String::new, |status| status.to_string());
+        let labels = [route.into(), status.into(), end.as_str().into()];
+        metrics.requests_by_route.of(labels, Counter::default).count();
+        self.observe(notes, end);
+    }
+
+    /// What the histograms hold, for requests that went to an upstream.
+    fn observe(&self, notes: &Notes, end: End) {
+        let (metrics, Some(upstream)) = (&self.log.metrics, &notes.upstream_name) else { return };
+        let error = if matches!(end, End::Complete) { "" } else { end.as_str() };
+        let labels = || [upstream.clone().into(), error.into()];
+        let took = self.log.started.elapsed();
+        metrics.request_duration.of(labels(), || Histogram::new(bounds::REQUEST)).record(took);
+        if let Some(first) = notes.ttft {
+            metrics.first_token.of(labels(), || Histogram::new(bounds::FIRST_TOKEN)).record(first);
+            let more = notes
+                .usage
+                .as_ref()
+                .and_then(|usage| u32::try_from(usage.output_tokens.checked_sub(1)?).ok());
+            if let Some(each) = more.and_then(|more| took.saturating_sub(first).checked_div(more)) {
+                metrics.per_token.of(labels(), || Histogram::new(bounds::PER_TOKEN)).record(each);
+            }
+        }
+        for upstream in &notes.failed {
+            let labels = [upstream.clone().into(), "passed_on".into()];
+            metrics.upstream_errors.of(labels, Counter::default).count();
+        }
+        if matches!(end, End::UpstreamError | End::Timeout) {
+            metrics
+                .upstream_errors
+                .of([upstream.clone().into(), end.as_str().into()], Counter::default)
+                .count();
+        }
+        let Some(usage) = &notes.usage else { return };
+        for (kind, tokens) in [
+            ("input", input_tokens(usage)),
+            ("output", usage.output_tokens),
+            ("cached_input", usage.cache_read_input_tokens),
+            ("cache_creation_input", usage.cache_creation_input_tokens),
+        ] {
+            let labels = [upstream.clone().into(), kind.into()];
+            metrics.token_usage.of(labels, || Histogram::new(bounds::TOKENS)).record_count(tokens);
+        }
     }
 }
 
@@ -261,6 +309,8 @@ macro_rules! write_line {
             { field::MODEL_REQUESTED } = notes.model_requested.as_deref(),
             { field::MODEL_UPSTREAM } = notes.model_upstream.as_deref(),
             { field::UPSTREAM_NAME } = notes.upstream_name.as_deref(),
+            { field::ROUTED_BY } = notes.route.as_deref(),
+            { field::FAILED_UPSTREAMS } = (!notes.failed.is_empty()).then(|| notes.failed.join(",")),
             { field::UPSTREAM_REQUEST_ID } = notes.upstream_request_id.as_deref(),
             { field::STATUS } = notes.status,
             { field::STREAM } = notes.stream,

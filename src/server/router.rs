@@ -19,7 +19,7 @@ use super::{
     auth, clients,
     error::ApiError,
     request_log,
-    routes::{count_tokens, health, messages, models, root},
+    routes::{count_tokens, health, messages, metrics, models, root},
     state::Shared,
 };
 use crate::{metrics::Metrics, protocol::anthropic::error::Error};
@@ -31,6 +31,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/messages/count_tokens", post(count_tokens::count))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::retrieve))
+        .route("/metrics", get(metrics::metrics))
         .route_layer(from_fn_with_state(Arc::clone(&shared), auth::require_key));
     let without_key = Router::new()
         .route("/", get(root::index))

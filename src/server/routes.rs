@@ -3,6 +3,7 @@
 pub(super) mod count_tokens;
 pub(super) mod health;
 pub(super) mod messages;
+pub(super) mod metrics;
 pub(super) mod models;
 pub(super) mod root;
 

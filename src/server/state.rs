@@ -16,6 +16,7 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use super::{
     clients::{Clients, strangers::Strangers},
+    dispatch::Way,
     lessons::Lessons,
     limits::{Room, Slots},
 };
@@ -23,6 +24,7 @@ use crate::{
     config::Config,
     metrics::Metrics,
     models::{Target, counting::Multiplier},
+    routing::Breaker,
     upstream::{self, Listing, Upstream},
 };
 
@@ -35,6 +37,10 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     /// Places for requests that are translated.
     pub(crate) slots: Arc<Slots>,
+    /// Whether the upstream is left alone for a while.
+    pub(crate) breaker: Arc<Breaker>,
+    /// Where requests go that a route takes; empty below a route.
+    pub(crate) ways: Vec<Way>,
     /// Room for request bodies.
     pub(crate) room: Arc<Room>,
     /// How the upstream is.
@@ -64,8 +70,52 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, upstream::Error> {
+        let mut shared = Self::of_one(config, metrics)?;
+        shared.ways = shared.make_ways()?;
+        Ok(shared)
+    }
+
+    /// The places that the routes lead to. All places of one upstream share its connections and what is known of it.
+    fn make_ways(&self) -> Result<Vec<Way>, upstream::Error> {
+        let mut known: HashMap<String, Arc<Self>> = HashMap::new();
+        let mut ways = Vec::with_capacity(self.config.routes.len());
+        for route in &self.config.routes {
+            let mut places = Vec::with_capacity(route.hops.len());
+            for (number, hop) in (1..).zip(&route.hops) {
+                let Some(config) = self.config.at(&route.name, hop) else { continue };
+                let mut place = Self::of_one(config, Arc::clone(&self.metrics))?;
+                let same = known.get(&hop.upstream).map(Arc::as_ref);
+                place.join(if hop.upstream == self.config.upstream.name { Some(self) } else { same });
+                place.slots = Arc::clone(&self.slots);
+                place.room = Arc::clone(&self.room);
+                place.stopping = Arc::clone(&self.stopping);
+                if number < route.hops.len() {
+                    place.upstream = place.upstream.with_a_stand_by();
+                }
+                let place = Arc::new(place);
+                known.entry(hop.upstream.clone()).or_insert_with(|| Arc::clone(&place));
+                places.push(place);
+            }
+            ways.push(Way { route: route.clone(), places });
+        }
+        Ok(ways)
+    }
+
+    /// Takes over what is known of the upstream.
+    fn join(&mut self, same: Option<&Self>) {
+        if let Some(same) = same {
+            self.upstream = same.upstream.alone();
+            self.health = Arc::clone(&same.health);
+            self.lessons = Arc::clone(&same.lessons);
+            self.breaker = Arc::clone(&same.breaker);
+        }
+    }
+
+    fn of_one(config: Config, metrics: Arc<Metrics>) -> Result<Self, upstream::Error> {
         Ok(Self {
             upstream: Upstream::new(&config.upstream, &config.limits, Arc::clone(&metrics))?,
+            breaker: Arc::new(Breaker::new(config.limits.eject_for)),
+            ways: Vec::new(),
             slots: Arc::new(Slots::new(config.limits.max_concurrent_requests)),
             room: Arc::new(Room::new(config.limits.max_buffered_bytes)),
             health: Arc::default(),
@@ -116,7 +166,9 @@ impl Shared {
         if new.config.upstream.base_url == self.config.upstream.base_url {
             new.health = Arc::clone(&self.health);
             new.lessons = Arc::clone(&self.lessons);
+            new.breaker = Arc::clone(&self.breaker);
         }
+        new.ways = new.make_ways()?;
         Ok(new)
     }
 

@@ -28,10 +28,23 @@ const FLOORS: &[(&str, &[&str])] = &[
         "upstream",
         &["protocol", "sse", "translate::quirks", "models", "secret", "metrics", "config", "telemetry"],
     ),
+    // 3½: which upstream; a policy, that neither waits nor sends.
+    ("routing", &["models", "config"]),
     // 4 and 5: everything below.
     (
         "server",
-        &["protocol", "sse", "translate", "models", "secret", "metrics", "config", "telemetry", "upstream"],
+        &[
+            "protocol",
+            "sse",
+            "translate",
+            "models",
+            "secret",
+            "metrics",
+            "config",
+            "telemetry",
+            "upstream",
+            "routing",
+        ],
     ),
     (
         "cli",
@@ -45,6 +58,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "config",
             "telemetry",
             "upstream",
+            "routing",
             "server",
         ],
     ),

@@ -44,11 +44,17 @@ mod generated;
 // Do the Dockerfile, the compose file and their like say what they must?
 mod deployment;
 
+// deploy/, the package and the recipes of README.md.
+mod deploy_files;
+
 // `serve`: what the upstream sees of a request, and the client of a whole answer.
 mod serve_messages;
 
 // `serve`: streams, event by event, through every fault of the upstream and the client's patience.
 mod serve_stream;
+
+// `serve`: several upstreams, routes and chains of fallback, several keys.
+mod serve_routes;
 
 // `serve` before upstreams that speak Responses: when they are asked there, what comes back, what may break.
 mod serve_responses;

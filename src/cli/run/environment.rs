@@ -9,6 +9,7 @@ use crate::{
         Config,
         env::{Lookup, Surroundings},
         layers::Origin,
+        upstream::Upstream,
     },
     models::Family,
     secret::{ExposeSecret as _, SecretString},
@@ -47,7 +48,7 @@ impl Environment {
         let mut removed: Vec<String> = LEAD_PAST.map(str::to_owned).into();
         if !keep_env {
             removed.extend(["ANTHROPIC_API_KEY", "CLIENT_API_KEYS"].map(str::to_owned));
-            removed.extend(key_variable(config));
+            removed.extend(config.upstreams().filter_map(key_variable));
         }
         let base_url = format!("http://{address}");
         Self { base_url, key, defaults, no_proxy: no_proxy(variables), removed }
@@ -64,9 +65,9 @@ impl Environment {
     }
 }
 
-/// The variable that the upstream's key came from.
-fn key_variable(config: &Config) -> Option<String> {
-    match &config.upstream.key_origin {
+/// The variable that an upstream's key came from.
+fn key_variable(upstream: &Upstream) -> Option<String> {
+    match &upstream.key_origin {
         Some(Origin::Env(name) | Origin::DotEnv(_, name)) => Some(name.clone()),
         _ => None,
     }

@@ -50,6 +50,10 @@ impl Lines {
     pub(super) fn start(&mut self, config: &Config, address: SocketAddr, is_demo: bool) {
         let line = start_line(config, address, is_demo);
         self.say(&line);
+        for upstream in &config.other_upstreams {
+            let key = key_remark(upstream, Auth::Keys);
+            self.say(&format!("and by route -> {} at {} ({key})", upstream.name, upstream.base_url));
+        }
     }
 
     /// What to tell clients. A key that was made is shown here, once, and nowhere else.

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::TargetTable;
+use toml::Spanned;
+
+use super::{TargetTable, UpstreamTable};
 use crate::{models::counting::Multiplier, secret::SecretString};
 
 /// An upstream model: its name, or a table.
@@ -144,6 +146,72 @@ impl de::Visitor<'_> for Scalar {
 impl<'de> Deserialize<'de> for TargetValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(TargetVisitor).map(Self)
+    }
+}
+
+/// `[upstream]`, or each of `[[upstream]]`.
+#[derive(Debug, Default)]
+pub(in crate::config) struct UpstreamTables(pub(in crate::config) Vec<Spanned<UpstreamTable>>);
+
+impl<'de> Deserialize<'de> for UpstreamTables {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UpstreamVisitor).map(Self)
+    }
+}
+
+struct UpstreamVisitor;
+
+impl<'de> de::Visitor<'de> for UpstreamVisitor {
+    type Value = Vec<Spanned<UpstreamTable>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table [upstream], or tables [[upstream]]")
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        let table = UpstreamTable::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        // A table that stands alone is never told by its place.
+        Ok(vec![Spanned::new(0..0, table)])
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut tables = Vec::new();
+        while let Some(table) = seq.next_element()? {
+            tables.push(table);
+        }
+        Ok(tables)
+    }
+}
+
+/// One text, or several.
+#[derive(Debug)]
+pub(in crate::config) struct OneOrMore(pub(in crate::config) Vec<String>);
+
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextsVisitor).map(Self)
+    }
+}
+
+struct TextsVisitor;
+
+impl<'de> de::Visitor<'de> for TextsVisitor {
+    type Value = Vec<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text, or a list of texts")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(vec![text.to_owned()])
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(text) = seq.next_element()? {
+            texts.push(text);
+        }
+        Ok(texts)
     }
 }
 

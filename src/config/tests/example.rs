@@ -33,7 +33,7 @@ fn shown(mut config: Config) -> String {
     config.upstream.dialect_origin = layers::Origin::Default;
     let models = Family::ALL.map(|family| config.models.resolve(family.alias()).model);
     let passed = config.models.resolve("something-else");
-    let Config { server, upstream, limits, log, models: _ } = config;
+    let Config { server, upstream, limits, log, models: _, other_upstreams: _, routes: _ } = config;
     format!("{server:#?}{upstream:#?}{limits:#?}{log:#?}{models:#?}{passed:#?}")
 }
 

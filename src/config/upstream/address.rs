@@ -24,7 +24,7 @@ pub(super) fn choose(
     layers: &mut Layers<'_>,
 ) -> Result<(Option<Setting<Url>>, bool), Error> {
     let flag = Setting::flag("--base-url", flags.base_url.clone());
-    let mut in_env = layers.env.get("OPENAI_BASE_URL")?;
+    let mut in_env = if layers.scope.is_none() { layers.env.get("OPENAI_BASE_URL")? } else { None };
     let key_origin = key.value.as_ref().map(|key| &key.origin);
     let distrusted = flag.is_none()
         && in_env.as_ref().is_some_and(|it| layers.env.is_untrusted(&it.origin))

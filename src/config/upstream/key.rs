@@ -20,6 +20,8 @@ use crate::{
 /// A key, if there is one, and the variable that would hold it.
 pub(super) struct Key {
     pub(super) value: Option<Setting<SecretString>>,
+    /// Those beside it.
+    pub(super) others: Vec<SecretString>,
     pub(super) variable: String,
 }
 
@@ -38,28 +40,38 @@ pub(super) fn resolve(
         file.as_ref().map(|it| &it.origin),
         named.as_ref().map(|it| &it.origin),
     ])?;
+    // The key of one upstream is none of another's.
+    let is_asked = named.is_some() || layers.scope.is_none();
     let variable = named.map_or_else(|| "OPENAI_API_KEY".to_owned(), |it| it.value);
-    let in_env = layers.env.get(&variable)?.map(|it| it.map(SecretString::from));
+    let in_env = if is_asked { layers.env.get(&variable)? } else { None };
+    let in_env = in_env.map(|it| it.map(SecretString::from));
     let in_file = match (literal, file) {
         (Some(literal), _) => Some(literal.map(|it| it.0)),
         (None, Some(file)) if in_env.is_none() => Some(read_key_file(file, &layers.file.path)?),
         _ => None,
     };
-    let chosen = layers.choose("upstream.api_key", [in_env, in_file]);
-    let value = chosen.map(|it| it.map(|key| SecretString::from(key.expose_secret().trim())));
-    let value = value.filter(|it| !it.value.expose_secret().is_empty());
-    if let Some(Setting { value, origin }) = &value
-        && !secret::fits_header(value.expose_secret())
-    {
+    let Some(Setting { value, origin }) = layers.choose("upstream.api_key", [in_env, in_file]) else {
+        return Ok(Key { value: None, others: Vec::new(), variable });
+    };
+    // Several keys stand with commas between them, which are part of no key.
+    let mut keys: Vec<SecretString> = value
+        .expose_secret()
+        .split(',')
+        .map(str::trim)
+        .filter(|key| !key.is_empty())
+        .map(SecretString::from)
+        .collect();
+    if keys.iter().any(|key| !secret::fits_header(key.expose_secret())) {
         return Err(Error::from(BadValue {
             key: "upstream.api_key".to_owned(),
             expected: "visible ASCII without spaces, as HTTP headers demand".to_owned(),
             value: None,
-            origin: origin.clone(),
+            origin,
             nearest: None,
         }));
     }
-    Ok(Key { value, variable })
+    let others = keys.split_off(keys.len().min(1));
+    Ok(Key { value: keys.pop().map(|value| Setting { value, origin }), others, variable })
 }
 
 fn refuse_several(origins: &[Option<&Origin>]) -> Result<(), Error> {
@@ -78,5 +90,6 @@ fn refuse_several(origins: &[Option<&Origin>]) -> Result<(), Error> {
 fn read_key_file(setting: Setting<PathBuf>, config_file: &Path) -> Result<Setting<SecretString>, Error> {
     let path = config_file.parent().unwrap_or_else(|| Path::new("")).join(&setting.value);
     let text = paths::read_text(&path, "the key file")?;
-    Ok(setting.map(|_| SecretString::from(text)))
+    // A file has each key on a line of its own.
+    Ok(setting.map(|_| SecretString::from(text.trim().replace('\n', ","))))
 }

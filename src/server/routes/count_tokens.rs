@@ -14,7 +14,7 @@ use super::messages::{Course, json, open, options, parse};
 use crate::{
     models::counting::{Counter, Multiplier},
     protocol::{anthropic::error::Error, openai::responses::request::Countable},
-    server::{auth::Caller, error::ApiError, limits, request_log::Log, state::Shared},
+    server::{auth::Caller, dispatch, error::ApiError, limits, request_log::Log, state::Shared},
     translate::{self, quirks::TokenCounting, tokens},
     upstream::{self, CountBy},
 };
@@ -36,6 +36,9 @@ pub(crate) async fn count(
     let slot = shared.slots.take(&log).await?;
     let (head, body) = request.into_parts();
     let body = limits::read_body(&head.headers, body, &shared.config.limits, &shared.room, &log).await?;
+    let place = dispatch::places(&shared, &log, &body.bytes).await?.into_iter().next();
+    let (shared, gateway) = (place.unwrap_or_else(|| Arc::clone(&shared)), shared);
+    let caller = dispatch::for_place(&caller, &gateway, &shared);
     if let Some(forward) = open(&shared, &log, &body.bytes).await?
         && let Some(count) = forward.count(&shared, &log, &caller, &head).await?
     {

@@ -13,7 +13,8 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 
 use self::{
     answer::{Answered, local_answer, translate_back, warning},
@@ -28,6 +29,7 @@ pub(super) use self::{
 use crate::{
     server::{
         auth::Caller,
+        dispatch::{self, Tour},
         error::ApiError,
         limits::{self, Slot},
         request_log::Log,
@@ -63,14 +65,39 @@ async fn exchange(
 ) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
     let body = limits::read_body(&head.headers, body, &shared.config.limits, &shared.room, log).await?;
+    let places = dispatch::places(shared, log, &body.bytes).await?;
+    let mut tour = Tour::new(&places, log);
+    let (mut slot, mut last) = (Some(slot), Err(ApiError::stopping()));
+    while let Some(trial) = tour.next() {
+        let slot = match slot.take() {
+            Some(slot) => slot,
+            None => shared.slots.take(log).await?,
+        };
+        let caller = dispatch::for_place(caller, shared, trial.place);
+        last = attempt(trial.place, log, &caller, &head, &body.bytes, slot).await;
+        if !tour.goes_on(trial, &last) {
+            break;
+        }
+    }
+    last
+}
+
+/// Asks one upstream.
+async fn attempt(
+    shared: &Arc<Shared>,
+    log: &Log,
+    caller: &Caller,
+    head: &Parts,
+    body: &Bytes,
+    slot: Slot,
+) -> Result<Response, ApiError> {
     let mut course = Course::default();
     loop {
-        let prepared = match prepare(shared, log, &head.headers, body.bytes.clone(), course.clone()).await? {
+        let prepared = match prepare(shared, log, &head.headers, body.clone(), course.clone()).await? {
             Plan::Translate(prepared) => *prepared,
             Plan::Forward(forward) => {
-                let _share = body.into_share();
                 let mut headers: HeaderMap = warning(&forward.report).into_iter().collect();
-                let (mut response, id) = forward.exchange(shared, log, caller, &head, slot).await?;
+                let (mut response, id) = forward.exchange(shared, log, caller, head, slot).await?;
                 headers.extend(id.map(|id| (UPSTREAM_REQUEST_ID, id)));
                 response.headers_mut().extend(headers);
                 return Ok(response);

@@ -24,6 +24,8 @@ pub(super) struct ToolCalls {
     last: Option<usize>,
     /// How many calls have been announced.
     started: usize,
+    /// The call whose name may go on, if any has not begun for that.
+    waiting: Option<usize>,
     /// The names that the request offers, by which a name in pieces is told from a repeated one.
     offered: BTreeSet<String>,
 }
@@ -197,9 +199,11 @@ impl ToolCalls {
         arguments: Option<String>,
         deltas: &mut Vec<Delta>,
     ) {
-        // Calls begin in their order: a name that waits for more has no more to come now.
-        for earlier in self.calls.iter_mut().take(at).filter(|call| call.number.is_none()) {
-            earlier.announce(&mut self.started, deltas);
+        // Calls begin in their order: another's name that waits for more has no more to come now.
+        if let Some(other) = self.waiting.take().filter(|waiting| *waiting != at)
+            && let Some(other) = self.calls.get_mut(other)
+        {
+            other.announce(&mut self.started, deltas);
         }
         let Some(call) = self.calls.get_mut(at) else { return };
         if call.id.is_none()
@@ -220,6 +224,7 @@ impl ToolCalls {
             call.announce(&mut self.started, deltas);
         }
         let Some(number) = call.number else {
+            self.waiting = Some(at).filter(|_| is_beginning);
             call.early.push_str(&arguments);
             return;
         };
