@@ -135,12 +135,29 @@ impl Cli {
 /// Shows help, the version or what is wrong with the command line.
 fn usage(error: &clap::Error) -> Exit {
     wished_color().choose();
+    if is_key_flag(error) {
+        let failure = Failure::new(Exit::Usage, "a key is never taken from the command line")
+            .why("everybody on this machine can read it there (ps), and shells write it into their history")
+            .mend(
+                "set OPENAI_API_KEY, or upstream.api_key_file or api_key_command in the configuration file",
+            );
+        return exit::report(&failure.into());
+    }
     let text = error.render().ansi().to_string();
     if error.use_stderr() {
         output::note(text.trim_end());
         return Exit::Usage;
     }
     output::data(&text).map_or_else(|error| exit::report(&error), |()| Exit::Success)
+}
+
+/// Whether somebody tried to give a key as a flag. The flag's value is not repeated.
+fn is_key_flag(error: &clap::Error) -> bool {
+    let unknown = error.get(clap::error::ContextKind::InvalidArg);
+    error.kind() == clap::error::ErrorKind::UnknownArgument
+        && matches!(unknown, Some(clap::error::ContextValue::String(flag))
+            if ["--api-key", "--api_key", "--apikey", "--key", "--token", "--auth-token", "--openai-api-key"]
+                .iter().any(|known| flag.split('=').next() == Some(known)))
 }
 
 /// The wish for colours on a line that cannot be read or asks for help: everything before a mistake counts.

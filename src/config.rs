@@ -22,6 +22,7 @@ pub mod env;
 mod error;
 mod example;
 mod file;
+pub mod images;
 pub mod layers;
 pub mod limits;
 pub mod log;
@@ -47,6 +48,8 @@ pub struct Config {
     pub server: server::Server,
     /// The server that runs the model: the first one, where a request goes unless a route says otherwise.
     pub upstream: upstream::Upstream,
+    /// What becomes of the URLs of images and documents.
+    pub images: images::Images,
     /// Further ones, for routes.
     pub other_upstreams: Vec<upstream::Upstream>,
     /// Timeouts and sizes.
@@ -151,7 +154,7 @@ impl Config {
         mut warnings: Vec<String>,
     ) -> Result<Loaded, Error> {
         let path = file.as_ref().map(|file| file.path.clone());
-        let Tables { server, upstream, models, route, limits, log } =
+        let Tables { server, upstream, models, images, route, limits, log } =
             file.as_mut().map(|file| std::mem::take(&mut file.tables)).unwrap_or_default();
         let literal_key = upstream.0.iter().any(|it| it.get_ref().api_key.is_some())
             || server.client_keys.iter().any(|it| it.get_ref().key.is_some());
@@ -174,8 +177,9 @@ impl Config {
         let route = if flags.demo.is_some() { Vec::new() } else { route };
         let all: Vec<_> = [&upstream].into_iter().chain(&other_upstreams).collect();
         let routes = routes::resolve(route, &all, &mut layers)?;
+        let images = images::Images::resolve(images, &mut layers)?;
         let Layers { origins, warnings, .. } = layers;
-        let config = Self { server, upstream, other_upstreams, limits, log, models, routes };
+        let config = Self { server, upstream, images, other_upstreams, limits, log, models, routes };
         Ok(Loaded { config, warnings, file: path, origins })
     }
 }
@@ -250,6 +254,7 @@ impl Default for Config {
         Self {
             server: server::Server::default(),
             upstream: upstream::Upstream::default(),
+            images: images::Images::default(),
             limits: limits::Limits::default(),
             log: log::Log::default(),
             models: ModelMap::openai_defaults(),

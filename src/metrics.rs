@@ -45,6 +45,14 @@ pub struct Metrics {
     pub buffered_bytes: Gauge,
     /// Answers that are streamed at present.
     pub streams_open: Gauge,
+    /// Reloads that brought another configuration into force.
+    pub reloads: Counter,
+    /// Reloads that changed nothing, because what they brought was wrong.
+    pub reloads_refused: Counter,
+    /// Requests without a valid client key.
+    pub auth_failures: Counter,
+    /// Requests beyond the limits of their client's key, or of those who have none.
+    pub rate_limited: Counter,
     /// Pings that were sent because the upstream was silent.
     pub pings: Counter,
     /// Attempts at the upstream beyond the first of a call, after a wait.

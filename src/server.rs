@@ -18,12 +18,14 @@ mod event_body;
 mod fail_point;
 mod lessons;
 mod limits;
+mod notify;
 pub mod reload;
 mod request_log;
 mod router;
 mod routes;
 pub mod shutdown;
 mod state;
+pub mod tls;
 
 use std::{future, io, sync::Arc, time::Duration};
 
@@ -54,9 +56,24 @@ pub enum Error {
     /// The upstream's settings cannot be used.
     #[error(transparent)]
     Upstream(#[from] upstream::Error),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
     /// The listener has no address.
     #[error("the listener cannot be used: {0}")]
     Listener(#[from] io::Error),
+}
+
+/// Whether the files that serving needs can be used, so that the user hears of it before clients come.
+///
+/// # Errors
+/// As [`run`].
+pub fn check(config: &Config) -> Result<(), Error> {
+    config.server.tls.as_ref().map(tls::Acceptor::new).transpose()?;
+    if config.upstream.ca_file.is_some() {
+        upstream::Upstream::new(&config.upstream, &config.limits, Arc::default())?;
+    }
+    Ok(())
 }
 
 /// Serves `listener` until `shutdown` says so; then running requests may finish for `shutdown_grace`. `reloads`
@@ -79,6 +96,7 @@ pub async fn run(
             None => future::pending().await,
         }
     };
+    notify::ready();
     tokio::select! {
         summary = accept::serve(listener, Arc::clone(&current), shutdown) => Ok(summary),
         never = reloading => match never {},

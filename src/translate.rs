@@ -78,6 +78,8 @@ pub struct Options {
     pub stop_sequences: StopSequences,
     /// The conversation's id, if the client names one. It steers prompt caching and is never sent as it is.
     pub session: Option<String>,
+    /// Which URLs of images and documents may be passed on.
+    pub media_urls: quirks::MediaUrls,
     /// What the upstream speaks.
     pub dialect: Dialect,
     /// The most tokens to ask for this time, because more do not fit beside the input.
@@ -92,7 +94,7 @@ pub struct Options {
 
 impl Options {
     /// A model of an upstream, with nothing else known: chat completions, no limit, stop sequences looked for in
-    /// the answer.
+    /// the answer, URLs passed on.
     pub fn new(quirks: quirks::Quirks, upstream: impl Into<String>, model: impl Into<String>) -> Self {
         Self {
             quirks,
@@ -103,6 +105,7 @@ impl Options {
             context_window: None,
             stop_sequences: StopSequences::Answer,
             session: None,
+            media_urls: quirks::MediaUrls::Pass,
             dialect: Dialect::Chat,
             room_for_output: None,
             efforts: None,

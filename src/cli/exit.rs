@@ -35,13 +35,15 @@ pub enum Exit {
     Config,
     /// The user did not want to wait.
     Interrupted,
+    /// Whoever sent the signal to end did not want to wait.
+    Terminated,
     /// As the command of `run` ended, or why it did not begin.
     OfCommand(u8),
 }
 
 impl Exit {
     /// Every way to end by itself, by its code.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Success,
         Self::Failure,
         Self::Usage,
@@ -54,6 +56,7 @@ impl Exit {
         Self::NoPermission,
         Self::Config,
         Self::Interrupted,
+        Self::Terminated,
     ];
 
     /// The exit code.
@@ -71,6 +74,7 @@ impl Exit {
             Self::NoPermission => 77,
             Self::Config => 78,
             Self::Interrupted => 130,
+            Self::Terminated => 143,
             Self::OfCommand(code) => code,
         }
     }
@@ -90,6 +94,7 @@ impl Exit {
             Self::NoPermission => "the port needs privileges; check: the upstream refuses the key",
             Self::Config => "wrong or incomplete configuration",
             Self::Interrupted => "interrupted twice, before everything had ended",
+            Self::Terminated => "ended by a second SIGTERM, before everything had ended",
             Self::OfCommand(_) => "run: the command's own",
         }
     }
@@ -214,7 +219,7 @@ mod tests {
     #[test]
     fn codes_are_the_documented_ones_in_order() {
         let codes = Exit::ALL.map(Exit::code);
-        assert_eq!(codes, [0, 1, 2, 65, 66, 69, 70, 73, 74, 77, 78, 130]);
+        assert_eq!(codes, [0, 1, 2, 65, 66, 69, 70, 73, 74, 77, 78, 130, 143]);
         for code in codes {
             assert!(table().contains(&format!("\n  {code:<3}  ")), "{code}");
         }

@@ -5,6 +5,7 @@
 use std::{
     io::{self, Read, Write},
     net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs},
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -17,6 +18,8 @@ use super::{
     output::{self, plain},
 };
 use crate::config::{Config, Sources};
+
+mod tls;
 
 /// Ask a running server whether it is well
 ///
@@ -46,17 +49,17 @@ const DEADLINE: Duration = Duration::from_secs(3);
 const MAX_HEAD_BYTES: usize = 1024;
 
 pub(super) fn run(args: &Args, global: &GlobalArgs) -> Result<Exit> {
-    let url = match &args.url {
-        Some(url) => checked(url)?,
+    let (url, certificate) = match &args.url {
+        Some(url) => (checked(url)?, None),
         None => match own_url(&global.sources()) {
-            Ok(url) => url,
+            Ok(own) => own,
             Err(problem) => {
                 output::data(&format!("{}\n", plain(&problem)))?;
                 return Ok(Exit::Failure);
             }
         },
     };
-    let answer = ask(&url);
+    let answer = ask(&url, certificate.as_deref());
     let (exit, text) = match answer {
         Ok(status @ 200..=299) => (Exit::Success, format!("ok ({status})")),
         Ok(status) => (Exit::Failure, format!("not well ({status})")),
@@ -79,8 +82,8 @@ fn checked(url: &Url) -> Result<Url> {
     Ok(url)
 }
 
-/// Where the server listens that the configuration describes.
-fn own_url(sources: &Sources) -> Result<Url, String> {
+/// Where the server listens that the configuration describes, and the file of its certificate if it speaks TLS.
+fn own_url(sources: &Sources) -> Result<(Url, Option<PathBuf>), String> {
     let sources = Sources { key_optional: true, ..sources.clone() };
     let server = Config::load(&sources).map_err(|error| error.to_string())?.config.server;
     let host = match server.host.parse::<IpAddr>() {
@@ -90,20 +93,27 @@ fn own_url(sources: &Sources) -> Result<Url, String> {
         Ok(IpAddr::V6(address)) => format!("[{address}]"),
         _ => server.host,
     };
-    let url = format!("http://{host}:{}/health", server.port);
-    Url::parse(&url).map_err(|error| format!("{url}: {error}"))
+    let scheme = if server.tls.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{host}:{}/health", server.port);
+    let url = Url::parse(&url).map_err(|error| format!("{url}: {error}"))?;
+    Ok((url, server.tls.map(|tls| tls.cert)))
 }
 
 /// The status of the answer.
-fn ask(url: &Url) -> io::Result<u16> {
+fn ask(url: &Url, certificate: Option<&Path>) -> io::Result<u16> {
     let end = Instant::now() + DEADLINE;
-    let mut stream = connect(url, end)?;
+    let socket = connect(url, end)?;
+    let mut stream: Box<dyn Stream> = match certificate {
+        Some(path) => Box::new(tls::wrap(socket.try_clone()?, path)?),
+        None => Box::new(socket.try_clone()?),
+    };
     let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
     let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let request = format!(
         "GET {target} HTTP/1.1\r\nhost: {host}\r\nuser-agent: aiapiproxy-health\r\nconnection: close\r\n\r\n"
     );
-    stream.set_write_timeout(Some(left(end)?))?;
+    socket.set_write_timeout(Some(left(end)?))?;
+    socket.set_read_timeout(Some(left(end)?))?;
     stream.write_all(request.as_bytes())?;
 
     let mut head = Vec::new();
@@ -112,7 +122,7 @@ fn ask(url: &Url) -> io::Result<u16> {
         if let Some(status) = status(&head) {
             return Ok(status);
         }
-        stream.set_read_timeout(Some(left(end)?))?;
+        socket.set_read_timeout(Some(left(end)?))?;
         let count = stream.read(&mut buffer)?;
         if count == 0 || head.len() > MAX_HEAD_BYTES {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP"));
@@ -120,6 +130,11 @@ fn ask(url: &Url) -> io::Result<u16> {
         head.extend_from_slice(buffer.get(..count).unwrap_or_default());
     }
 }
+
+/// A socket, with TLS over it or without.
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
 
 fn connect(url: &Url, end: Instant) -> io::Result<TcpStream> {
     let addresses: Vec<SocketAddr> = (
@@ -181,7 +196,7 @@ mod tests {
             }
             String::from_utf8(request).unwrap()
         });
-        assert_eq!(ask(&url).unwrap(), 503);
+        assert_eq!(ask(&url, None).unwrap(), 503);
         assert!(server.join().unwrap().starts_with("GET /health HTTP/1.1\r\nhost: 127.0.0.1:"));
     }
 }

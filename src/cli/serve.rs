@@ -8,6 +8,7 @@ use std::{
 
 use clap::builder::PossibleValuesParser;
 use color_eyre::{Result, eyre::WrapErr};
+use listenfd::ListenFd;
 use tokio::net::TcpListener;
 use url::Url;
 
@@ -112,7 +113,8 @@ Exit codes:
   69   the port is taken
   77   the port needs privileges
   78   wrong or incomplete configuration, or an address that this machine does not have
-  130  stopped by a second signal";
+  130  stopped by a second signal
+  143  stopped by a second SIGTERM";
 
 pub(super) fn run(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let runtime = runtime()?;
@@ -134,6 +136,8 @@ async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let logging = telemetry::init(&config.log, Arc::clone(&metrics));
     let _flush = logging.wrap_err_with(|| Failure::new(Exit::Internal, "cannot start logging"))?;
 
+    engine::check(&config)?;
+
     // Before the first line, so that whoever waits for it may send a signal at once.
     let shutdown = engine::on_signals()?;
 
@@ -141,6 +145,7 @@ async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     for warning in &loaded.warnings {
         lines.warn(warning);
     }
+    guard(&mut config.server, address);
     let made_key = make_key(&mut config.server)?;
     let reloads = engine::on_hangup(sources, made_key.as_ref())?;
     lines.start(&config, address, args.demo);
@@ -163,9 +168,18 @@ fn sources(args: &Args, global: &GlobalArgs, demo: Option<Url>) -> Sources {
     Sources { flags, read_dot_env: true, ..global.sources() }
 }
 
+/// A socket that was handed over (`LISTEN_FDS`) is taken as it is; otherwise one is opened at host and port.
 async fn bind(server: &Server) -> Result<(TcpListener, SocketAddr)> {
-    let place = (server.host.as_str(), server.port);
-    let bound = TcpListener::bind(place).await.and_then(|listener| {
+    let inherited = ListenFd::from_env().take_tcp_listener(0);
+    let inherited = inherited.wrap_err_with(|| {
+        Failure::new(Exit::Config, "the socket that was handed over is no TCP listener")
+            .mend("in the unit of the socket, ListenStream must name a TCP port")
+    })?;
+    let bound = match inherited {
+        Some(listener) => listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)),
+        None => TcpListener::bind((server.host.as_str(), server.port)).await,
+    };
+    let bound = bound.and_then(|listener| {
         let address = listener.local_addr()?;
         Ok((listener, address))
     });
@@ -188,6 +202,14 @@ fn cannot_listen(server: &Server, error: &io::Error) -> Failure {
         _ => (Exit::Config, "name an address of this machine: --host 127.0.0.1, or SERVER_HOST".to_owned()),
     };
     Failure::new(exit, format!("cannot listen on {host} port {port}")).why(error.to_string()).mend(mend)
+}
+
+/// Who may call was decided by the host that is configured; a socket that was handed over may be open to others.
+fn guard(server: &mut Server, address: SocketAddr) {
+    let open = !address.ip().to_canonical().is_loopback();
+    if open && server.auth == Auth::None && !server.allow_unauthenticated {
+        server.auth = Auth::Generate;
+    }
 }
 
 /// Makes the key that clients must present when the port is open to others and no key is configured.
@@ -222,7 +244,7 @@ mod engine {
         server::{
             self, demo, descriptors,
             reload::Reloads,
-            shutdown::{self, Shutdown},
+            shutdown::{self, Shutdown, Signal},
         },
     };
 
@@ -231,6 +253,11 @@ mod engine {
         demo::start()
             .await
             .wrap_err_with(|| Failure::new(Exit::Unavailable, "cannot start the demo upstream"))
+    }
+
+    /// Tries the files that serving needs.
+    pub(super) fn check(config: &Config) -> Result<()> {
+        server::check(config).map_err(|error| Failure::from_lines(Exit::Config, &error.to_string()).into())
     }
 
     /// Begins to listen to signals.
@@ -257,7 +284,11 @@ mod engine {
         // The configuration was checked, so what is wrong now is wrong with the upstream's part of it.
         let ended = server::run(config, listener, shutdown, Some(reloads), metrics).await;
         let summary = ended.map_err(|error| Failure::from_lines(Exit::Config, &error.to_string()))?;
-        Ok(if summary.forced { Exit::Interrupted } else { Exit::Success })
+        Ok(match summary.signal {
+            _ if !summary.forced => Exit::Success,
+            Signal::Terminate => Exit::Terminated,
+            Signal::Interrupt | Signal::Program => Exit::Interrupted,
+        })
     }
 }
 

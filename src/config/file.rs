@@ -33,6 +33,8 @@ pub(super) const KEYS: &[&str] = &[
     "server.allowed_hosts",
     "server.trusted_proxies",
     "server.on_lossy",
+    "server.tls.cert",
+    "server.tls.key",
     "server.cors.enabled",
     "server.cors.allowed_origins",
     "server.client_keys.id",
@@ -49,8 +51,10 @@ pub(super) const KEYS: &[&str] = &[
     "upstream.base_url",
     "upstream.api_key",
     "upstream.api_key_file",
+    "upstream.api_key_command",
     "upstream.api_key_env",
     "upstream.auth_style",
+    "upstream.ca_file",
     "upstream.api_version",
     "upstream.model_family",
     "upstream.strip_billing_header",
@@ -117,6 +121,7 @@ pub(super) const KEYS: &[&str] = &[
     "route.upstream",
     "route.model",
     "route.fallback",
+    "images.url",
     "limits.connect_timeout",
     "limits.first_byte_timeout",
     "limits.stream_idle_timeout",
@@ -127,6 +132,7 @@ pub(super) const KEYS: &[&str] = &[
     "limits.client_write_timeout",
     "limits.pool_idle_timeout",
     "limits.ping_interval",
+    "limits.shutdown_delay",
     "limits.shutdown_grace",
     "limits.max_request_size",
     "limits.max_buffered_bytes",
@@ -165,6 +171,11 @@ impl File {
         let mut file = Self { path: path.to_owned(), line_starts, tables: Tables::default() };
         file.tables = toml::from_str(text).map_err(|error| file.explain(error))?;
         Ok(file)
+    }
+
+    /// Where a path that the file names leads: one that is not absolute starts at the file's directory.
+    pub(super) fn beside(&self, path: &Path) -> PathBuf {
+        self.path.parent().unwrap_or_else(|| Path::new("")).join(path)
     }
 
     /// The value with its line.
@@ -235,13 +246,15 @@ fn nearest_key(table: &str, name: &str) -> Option<String> {
     known().find(|(_, known)| *known == anywhere).map(|(parent, name)| dotted(parent, name))
 }
 
-pub(super) const TABLES: [&str; 9] = [
+pub(super) const TABLES: [&str; 11] = [
     "server",
     "upstream",
     "models",
     "route",
+    "images",
     "limits",
     "log",
+    "server.tls",
     "server.cors",
     "server.client_keys",
     "upstream.quirks",
@@ -284,9 +297,17 @@ pub(super) struct Tables {
     pub(super) server: ServerTable,
     pub(super) upstream: UpstreamTables,
     pub(super) models: ModelsTable,
+    pub(super) images: ImagesTable,
     pub(super) route: Vec<Spanned<RouteTable>>,
     pub(super) limits: LimitsTable,
     pub(super) log: LogTable,
+}
+
+/// `[images]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ImagesTable {
+    pub(super) url: Option<Spanned<String>>,
 }
 
 /// `[server]`.
@@ -299,8 +320,17 @@ pub(super) struct ServerTable {
     pub(super) allowed_hosts: Option<Spanned<Vec<String>>>,
     pub(super) trusted_proxies: Option<Spanned<Vec<String>>>,
     pub(super) on_lossy: Option<Spanned<String>>,
+    pub(super) tls: TlsTable,
     pub(super) cors: CorsTable,
     pub(super) client_keys: Vec<Spanned<ClientKeyTable>>,
+}
+
+/// `[server.tls]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct TlsTable {
+    pub(super) cert: Option<Spanned<PathBuf>>,
+    pub(super) key: Option<Spanned<PathBuf>>,
 }
 
 /// `[server.cors]`.
@@ -335,8 +365,10 @@ pub(super) struct UpstreamTable {
     pub(super) base_url: Option<Spanned<String>>,
     pub(super) api_key: Option<Spanned<SecretText>>,
     pub(super) api_key_file: Option<Spanned<PathBuf>>,
+    pub(super) api_key_command: Option<Spanned<Vec<String>>>,
     pub(super) api_key_env: Option<Spanned<String>>,
     pub(super) auth_style: Option<Spanned<String>>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
     pub(super) api_version: Option<Spanned<String>>,
     pub(super) model_family: Option<Spanned<String>>,
     pub(super) strip_billing_header: Option<Spanned<bool>>,
@@ -444,6 +476,7 @@ pub(super) struct LimitsTable {
     pub(super) client_write_timeout: Option<Spanned<Quantity>>,
     pub(super) pool_idle_timeout: Option<Spanned<Quantity>>,
     pub(super) ping_interval: Option<Spanned<Quantity>>,
+    pub(super) shutdown_delay: Option<Spanned<Quantity>>,
     pub(super) shutdown_grace: Option<Spanned<Quantity>>,
     pub(super) max_request_size: Option<Spanned<Quantity>>,
     pub(super) max_buffered_bytes: Option<Spanned<Quantity>>,

@@ -36,6 +36,8 @@ pub struct Limits {
     pub pool_idle_timeout: Option<Duration>,
     /// Silence of the upstream after which the client gets a `ping` event. Default 10 s.
     pub ping_interval: Duration,
+    /// For which the port stays open after the signal to stop, while readiness already says no; may be 0. Default 0.
+    pub shutdown_delay: Duration,
     /// For which running requests may go on after the signal to stop; may be 0. Default 30 s.
     pub shutdown_grace: Duration,
     /// A client's request body, in bytes. Default 32 MiB. `MAX_REQUEST_SIZE`.
@@ -73,6 +75,7 @@ impl Default for Limits {
             client_write_timeout: Duration::from_secs(120),
             pool_idle_timeout: None,
             ping_interval: Duration::from_secs(10),
+            shutdown_delay: Duration::ZERO,
             shutdown_grace: Duration::from_secs(30),
             max_request_size: 32 << 20,
             max_buffered_bytes: 512 << 20,
@@ -163,6 +166,7 @@ impl Limits {
                 layers.choose(key, [file]).map(|setting| setting.value)
             },
             ping_interval: limit!(ping_interval, DURATION),
+            shutdown_delay: limit!(shutdown_delay, GRACE),
             shutdown_grace: limit!(shutdown_grace, GRACE),
             max_request_size: limit!(max_request_size, SIZE, max_request),
             max_buffered_bytes: limit!(max_buffered_bytes, SIZE),

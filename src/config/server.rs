@@ -1,6 +1,9 @@
 //! `[server]`: the listening side, who may use it, and from which web pages.
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
@@ -8,7 +11,7 @@ use serde::{Serialize, Serializer};
 use super::{
     Flags,
     error::{BadValue, Error},
-    file::ServerTable,
+    file::{ServerTable, TlsTable},
     layers::{Kind, Layers, SWITCH, Setting},
     show,
 };
@@ -33,6 +36,9 @@ pub struct Server {
     /// `Host` values accepted beside localhost, 127.0.0.1 and `[::1]` while no client key is required. Lower
     /// case, without port. Default none.
     pub allowed_hosts: Vec<String>,
+    /// TLS towards clients. Default none.
+    #[serde(serialize_with = "both_files")]
+    pub tls: Option<Tls>,
     /// Peers whose `X-Forwarded-For` is believed. Default none.
     #[serde(serialize_with = "show::each_printed")]
     pub trusted_proxies: Vec<IpNet>,
@@ -41,6 +47,15 @@ pub struct Server {
     pub allow_unauthenticated: bool,
     /// What becomes of a request that cannot be carried over whole. Default [`OnLossy::Warn`]; `ON_LOSSY`.
     pub on_lossy: OnLossy,
+}
+
+/// The files of TLS towards clients, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tls {
+    /// The certificate and those between it and a root.
+    pub cert: PathBuf,
+    /// The certificate's private key.
+    pub key: PathBuf,
 }
 
 /// What becomes of a request whose translation loses or changes more than hints.
@@ -106,11 +121,25 @@ impl Default for Server {
             client_keys: ClientKeys::default(),
             cors: Cors { enabled: true, origins: Origins::Any },
             allowed_hosts: Vec::new(),
+            tls: None,
             trusted_proxies: Vec::new(),
             allow_unauthenticated: false,
             on_lossy: OnLossy::Warn,
         }
     }
+}
+
+/// Both keys are shown, be they set or not.
+#[expect(clippy::ref_option, reason = "serde hands over a reference to the member")]
+fn both_files<S: Serializer>(tls: &Option<Tls>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Files<'a> {
+        cert: Option<&'a Path>,
+        key: Option<&'a Path>,
+    }
+    let tls = tls.as_ref();
+    let cert = tls.map(|tls| tls.cert.as_path());
+    Files { cert, key: tls.map(|tls| tls.key.as_path()) }.serialize(serializer)
 }
 
 impl Server {
@@ -204,6 +233,7 @@ impl Server {
         let hosts = allowed_hosts(layers.file.setting(table.allowed_hosts))?;
         let allowed_hosts =
             layers.choose("server.allowed_hosts", [hosts]).map_or_else(Vec::new, |it| it.value);
+        let tls = tls(table.tls, layers)?;
         let proxies = trusted_proxies(layers.file.setting(table.trusted_proxies))?;
         let trusted_proxies =
             layers.choose("server.trusted_proxies", [proxies]).map_or_else(Vec::new, |it| it.value);
@@ -234,6 +264,7 @@ impl Server {
             client_keys: ClientKeys::default(),
             cors: Cors { enabled: cors_enabled, origins: Origins::Any },
             allowed_hosts,
+            tls,
             trusted_proxies,
             allow_unauthenticated: flags.allow_unauthenticated,
             on_lossy,
@@ -244,6 +275,7 @@ impl Server {
             server.auth = Auth::Generate;
             server.client_keys = ClientKeys::default();
             server.cors.enabled = false;
+            server.tls = None;
         }
         if let Some(Setting { value, origin }) = allowed_origins {
             if value == Origins::Any && !server.requires_client_key() && cors_enabled {
@@ -308,6 +340,24 @@ fn allowed_hosts(setting: Option<Setting<Vec<String>>>) -> Result<Option<Setting
     };
     let value = hosts.into_iter().map(one).collect::<Result<_, _>>()?;
     Ok(Some(Setting { value, origin }))
+}
+
+fn tls(table: TlsTable, layers: &mut Layers<'_>) -> Result<Option<Tls>, Error> {
+    let cert = layers.file.setting(table.cert);
+    let key = layers.file.setting(table.key);
+    let cert = layers.choose("server.tls.cert", [cert]);
+    let key = layers.choose("server.tls.key", [key]);
+    match (cert, key) {
+        (Some(cert), Some(key)) => {
+            Ok(Some(Tls { cert: layers.file.beside(&cert.value), key: layers.file.beside(&key.value) }))
+        }
+        (None, None) => Ok(None),
+        (Some(one), None) | (None, Some(one)) => Err(Error::Conflict {
+            problem: "TLS needs a certificate and its key".to_owned(),
+            origin: one.origin,
+            mend: "set both server.tls.cert and server.tls.key",
+        }),
+    }
 }
 
 const NETWORK: Kind<IpNet> = Kind {

@@ -1,6 +1,6 @@
 //! `[upstream]`: the server that runs the model, and the key for it.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::Serialize;
 use toml::Spanned;
@@ -25,6 +25,8 @@ use crate::{
 mod address;
 mod dialect;
 mod key;
+mod key_command;
+mod proxy;
 mod several;
 
 pub(super) use dialect::DIALECT;
@@ -64,6 +66,11 @@ pub struct Upstream {
     pub dialect_origin: Origin,
     /// The header that carries the key. Default by preset and dialect.
     pub auth_style: AuthStyle,
+    /// More roots that its certificate may come from, in PEM. Default none.
+    pub ca_file: Option<PathBuf>,
+    /// The variable that names a proxy on the way to it. Default none.
+    #[serde(skip)]
+    pub proxy_variable: Option<&'static str>,
     /// Azure's `api-version` query parameter. Default none; `OPENAI_API_VERSION`.
     pub api_version: Option<String>,
     /// The name at OpenAI of the models that are deployments with names of their own (Azure). Default none.
@@ -129,6 +136,8 @@ impl Upstream {
             dialect: Wish::Auto,
             dialect_origin: Origin::Default,
             auth_style: default_auth_style(preset, Wish::Auto),
+            ca_file: None,
+            proxy_variable: None,
             api_version: None,
             model_family: None,
             strip_billing_header: false,
@@ -168,6 +177,8 @@ impl fmt::Debug for Upstream {
             .field("dialect", &self.dialect)
             .field("dialect_origin", &self.dialect_origin)
             .field("auth_style", &self.auth_style)
+            .field("ca_file", &self.ca_file)
+            .field("proxy_variable", &self.proxy_variable)
             .field("api_version", &self.api_version)
             .field("model_family", &self.model_family)
             .field("strip_billing_header", &self.strip_billing_header)
@@ -280,7 +291,13 @@ impl Upstream {
         if let Some(demo) = &flags.demo {
             return Ok(Self::demo(demo.clone()));
         }
-        let key = key::resolve(table.api_key, table.api_key_file, table.api_key_env, layers)?;
+        let written = key::Written {
+            literal: table.api_key,
+            file: table.api_key_file,
+            variable: table.api_key_env,
+            command: table.api_key_command,
+        };
+        let key = key::resolve(written, key_needed, layers)?;
         let (given_url, url_ignored) = address::choose(flags, table.base_url, &key, layers)?;
         let preset = choose_preset(flags, table.preset, given_url.as_ref(), layers)?;
         let version = layers.file(table.api_version, "upstream.api_version", &TEXT)?;
@@ -314,6 +331,10 @@ impl Upstream {
         let style = layers.file(table.auth_style, "upstream.auth_style", &AUTH_STYLE)?;
         let style = layers.choose("upstream.auth_style", [style]).map(|it| it.value);
         upstream.auth_style = style.unwrap_or_else(|| default_auth_style(preset, upstream.dialect));
+        let ca_file = layers.file.setting(table.ca_file);
+        let ca_file = layers.choose("upstream.ca_file", [ca_file]).map(|it| it.value);
+        upstream.ca_file = ca_file.map(|path| layers.file.beside(&path));
+        upstream.proxy_variable = proxy::variable(&upstream.base_url, layers)?;
         upstream.api_version = api_version;
         let family = layers.file(table.model_family, "upstream.model_family", &TEXT)?;
         upstream.model_family = layers.choose("upstream.model_family", [family]).map(|it| it.value);

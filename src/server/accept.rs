@@ -2,9 +2,9 @@
 
 use std::{
     convert::Infallible,
-    io,
+    future, io,
     net::SocketAddr,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -12,14 +12,14 @@ use std::{
 
 use axum::{body::Body, response::IntoResponse as _};
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use http::{HeaderValue, Request, Response, header};
 use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{rt::TokioIo, rt::TokioTimer, server::graceful::GracefulShutdown};
+use hyper_util::{rt::TokioIo, rt::TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::{JoinError, JoinSet},
     time,
 };
@@ -30,39 +30,34 @@ use super::{
     client_address::ClientAddress,
     client_io::{Busy, ClientIo, Patience, Requests},
     error::{self, ApiError},
-    limits,
+    limits, notify,
     reload::Current,
     router,
     shutdown::{Shutdown, Signal},
     state::Shared,
+    tls::Acceptor,
 };
 use crate::{config::limits::Limits, metrics::Metrics, secret};
 
 /// Accepts until told to stop, then drains.
-pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, mut shutdown: Shutdown) -> Summary {
+pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, shutdown: Shutdown) -> Summary {
     let max_connections = current.snapshot().shared.config.limits.max_connections;
     let places = Arc::new(Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let metrics = Arc::clone(&current.snapshot().shared.metrics);
     let mut complaint = Complaint::default();
-    let graceful = GracefulShutdown::new();
+    let closing = watch::Sender::new(false);
     let mut connections = JoinSet::new();
+    let mut stop = pin!(stop_wanted(&current, shutdown.clone()));
     let signal = loop {
         tokio::select! {
-            signal = shutdown.draining() => break signal,
+            signal = &mut stop => break signal,
             (stream, peer, place) = accept(&listener, &places, &metrics, &mut complaint) => {
                 let open = metrics.connections_open.hold(1);
-                let watcher = graceful.watcher();
+                let closing = closing.subscribe();
                 let current = Arc::clone(&current);
-                let snapshot = current.snapshot();
-                let limits = &snapshot.shared.config.limits;
-                let (patience, http) = (Patience::from(limits), http(limits));
                 connections.spawn(async move {
-                    let requests = Requests::default();
-                    let service = service_fn(|request| answer(&current, request, peer, requests.begin()));
-                    let io = TokioIo::new(ClientIo::new(stream, requests.clone(), patience));
-                    let connection = http.serve_connection(io, service);
-                    if let Err(error) = watcher.watch(connection).await {
-                        tracing::debug!(%error, %peer, "a client's connection ended with an error");
+                    if let Err(error) = connection(&current, stream, peer, closing).await {
+                        tracing::debug!(error, %peer, "a client's connection ended with an error");
                     }
                     drop((place, open));
                 });
@@ -70,11 +65,95 @@ pub(super) async fn serve(listener: TcpListener, current: Arc<Current>, mut shut
             Some(ended) = connections.join_next() => note_panic(&ended, &metrics),
         }
     };
+    drop(listener);
+    let shared = Arc::clone(&current.snapshot().shared);
+    closing.send_replace(true);
+    drain(&shared, shutdown, signal, connections).await
+}
+
+/// Waits until somebody wants to stop. Readiness says so at once; the port stays open for `shutdown_delay`, so that
+/// balancers have time to hear of it and nobody meets a closed door.
+async fn stop_wanted(current: &Current, mut shutdown: Shutdown) -> Signal {
+    let signal = shutdown.draining().await;
+    notify::stopping();
     let shared = Arc::clone(&current.snapshot().shared);
     shared.stopping.drain();
-    drop(listener);
-    drain(&shared, shutdown, signal, graceful, connections).await
+    let delay = shared.config.limits.shutdown_delay;
+    if !delay.is_zero() {
+        tracing::info!(delay_ms = delay.as_millis(), "not ready any more; the port stays open for a while");
+        tokio::select! {
+            () = time::sleep(delay) => {}
+            _ = shutdown.ended() => {}
+        }
+    }
+    signal
 }
+
+/// Serves one connection to its end.
+async fn connection(
+    current: &Current,
+    stream: TcpStream,
+    peer: SocketAddr,
+    closing: watch::Receiver<bool>,
+) -> Result<(), String> {
+    let snapshot = current.snapshot();
+    let limits = &snapshot.shared.config.limits;
+    let settings = (Patience::from(limits), http(limits));
+    let Some(Acceptor(acceptor)) = snapshot.tls.clone() else {
+        drop(snapshot);
+        return requests(current, stream, peer, settings, closing).await;
+    };
+    // Who says nothing gets as long for it as for a head.
+    let handshake = time::timeout(limits.header_read_timeout, acceptor.accept(stream));
+    drop(snapshot);
+    let shaken = handshake.await.map_err(|_| "no TLS handshake in time".to_owned())?;
+    let stream = shaken.map_err(|error| error.to_string())?;
+    requests(current, stream, peer, settings, closing).await
+}
+
+/// Serves the requests of one connection.
+async fn requests<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    current: &Current,
+    stream: S,
+    peer: SocketAddr,
+    (patience, http): (Patience, http1::Builder),
+    mut closing: watch::Receiver<bool>,
+) -> Result<(), String> {
+    let requests = Requests::default();
+    let service = service_fn(|request| answer(current, request, peer, requests.begin()));
+    let io = TokioIo::new(ClientIo::new(stream, requests.clone(), patience));
+    let mut connection = pin!(http.serve_connection(io, service));
+    let ended = tokio::select! {
+        ended = &mut connection => Some(ended),
+        // The sender lives until everything is over.
+        _ = closing.wait_for(|closing| *closing) => None,
+    };
+    let ended = match ended {
+        None => first_words(connection.as_mut(), &requests).await,
+        ended => ended,
+    };
+    let ended = match ended {
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        Some(ended) => ended,
+    };
+    ended.map_err(|error| error.to_string())
+}
+
+/// hyper closes a connection that has not said anything when it is asked to end. But who has just connected is about
+/// to say it, and would lose a request: it may begin one, if it does so soon. `None` once it has, or the time is over.
+async fn first_words<T>(mut connection: Pin<&mut impl Future<Output = T>>, requests: &Requests) -> Option<T> {
+    let words = future::poll_fn(|context| match connection.as_mut().poll(context) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Pending if requests.have_begun() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    });
+    time::timeout(FIRST_WORDS, words).await.ok().flatten()
+}
+
+const FIRST_WORDS: Duration = Duration::from_secs(1);
 
 /// The next connection, once there is a place for it.
 async fn accept(
@@ -217,6 +296,21 @@ impl http_body::Body for Served {
     }
 }
 
+/// Says every few seconds what is still waited for.
+async fn tell_what_runs(metrics: &Metrics) -> Infallible {
+    loop {
+        time::sleep(TOLD_EVERY).await;
+        tracing::info!(
+            connections = metrics.connections_open.get(),
+            requests = metrics.requests_in_flight.get(),
+            streams = metrics.streams_open.get(),
+            "stopping; these still run"
+        );
+    }
+}
+
+const TOLD_EVERY: Duration = Duration::from_secs(5);
+
 /// After the deadline streams get an error event and need a moment to hand it over.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -224,40 +318,49 @@ async fn drain(
     shared: &Shared,
     mut shutdown: Shutdown,
     signal: Signal,
-    graceful: GracefulShutdown,
     mut connections: JoinSet<()>,
 ) -> Summary {
     let begun = Instant::now();
-    let grace = shared.config.limits.shutdown_grace;
-    let orderly = async {
-        let mut closed = std::pin::pin!(graceful.shutdown());
-        // The first poll tells the connections, so that the log says what is true.
-        let none_runs = closed.as_mut().now_or_never().is_some();
-        tracing::info!(
-            connections = connections.len(),
-            grace_s = grace.as_secs(),
-            "stopping; running requests may finish"
-        );
-        if none_runs || time::timeout(grace, closed.as_mut()).await.is_ok() {
-            return 0;
-        }
-        while connections.try_join_next().is_some() {}
-        tracing::warn!(
-            connections = connections.len(),
-            "the time to finish is over; what still runs is ended"
-        );
-        shared.stopping.cut();
-        let late = connections.len();
-        // Whether their last words were heard or not, the count is the same.
-        time::timeout(LAST_WORDS, closed).await.ok();
-        late
-    };
-    let (cut, forced, signal) = tokio::select! {
-        late = orderly => (late, false, signal),
-        signal = shutdown.ended() => (0, true, signal),
+    tracing::info!(
+        connections = connections.len(),
+        grace_s = shared.config.limits.shutdown_grace.as_secs(),
+        "stopping; running requests may finish"
+    );
+    let finished = tokio::select! {
+        biased;
+        signal = shutdown.ended() => Err(signal),
+        late = finish(shared, &mut connections) => Ok(late),
     };
     while connections.try_join_next().is_some() {}
-    let cut = if forced { connections.len() } else { cut };
+    let (cut, forced, signal) = match finished {
+        Ok(late) => (late, false, signal),
+        Err(signal) => (connections.len(), true, signal),
+    };
     connections.shutdown().await;
     Summary { signal, forced, cut, drained_for: begun.elapsed() }
+}
+
+/// Waits for all connections, and ends those that take too long; how many these were.
+async fn finish(shared: &Shared, connections: &mut JoinSet<()>) -> usize {
+    let Shared { metrics, stopping, config, .. } = shared;
+    let in_time = tokio::select! {
+        all = time::timeout(config.limits.shutdown_grace, all_of(connections, metrics)) => all.is_ok(),
+        never = tell_what_runs(metrics) => match never {},
+    };
+    if in_time {
+        return 0;
+    }
+    while connections.try_join_next().is_some() {}
+    let late = connections.len();
+    tracing::warn!(connections = late, "the time to finish is over; what still runs is ended");
+    stopping.cut();
+    // Whether their last words were heard or not, the count is the same.
+    time::timeout(LAST_WORDS, all_of(connections, metrics)).await.ok();
+    late
+}
+
+async fn all_of(connections: &mut JoinSet<()>, metrics: &Metrics) {
+    while let Some(ended) = connections.join_next().await {
+        note_panic(&ended, metrics);
+    }
 }

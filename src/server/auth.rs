@@ -60,6 +60,7 @@ pub(crate) async fn require_key(
         }
         Err(denied) => {
             warn_of("auth_failed", &request, denied.reason());
+            shared.metrics.auth_failures.count();
             Err(throttle(&shared, &request).map_or_else(|| denied.into(), too_many_failures))
         }
     }
@@ -69,7 +70,9 @@ pub(crate) async fn require_key(
 /// the guesses of one must not lock out the others.
 fn throttle(shared: &Shared, request: &Request) -> Option<Duration> {
     let address = request.extensions().get::<Log>()?.client_address()?;
-    shared.strangers.count(address.ip).err()
+    let wait = shared.strangers.count(address.ip).err()?;
+    shared.metrics.rate_limited.count();
+    Some(wait)
 }
 
 fn too_many_failures(wait: Duration) -> ApiError {

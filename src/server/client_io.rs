@@ -86,6 +86,11 @@ impl Requests {
         self.0.begun.load(Ordering::Relaxed)
     }
 
+    /// Whether there was any.
+    pub(super) fn have_begun(&self) -> bool {
+        self.begun() > 0
+    }
+
     fn is_busy(&self) -> bool {
         self.begun() != self.0.ended.load(Ordering::Relaxed)
     }

@@ -201,6 +201,7 @@ pub(crate) async fn admit(
         }
         Err(exhausted) => {
             log.security_event("rate_limited", exhausted.what);
+            log.metrics().rate_limited.count();
             ApiError::from(exhausted).into_response()
         }
     };

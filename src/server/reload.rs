@@ -8,11 +8,10 @@ use std::{convert::Infallible, io, net::SocketAddr, sync::Arc};
 use arc_swap::ArcSwap;
 use axum::Router;
 
-use super::{router, state::Shared};
+use super::{Error, notify, router, state::Shared, tls::Acceptor};
 use crate::{
     config::{Config, Loaded, Sources, server::Auth},
     metrics::Metrics,
-    upstream,
 };
 
 /// The configuration that holds now.
@@ -22,28 +21,30 @@ pub(super) struct Current(ArcSwap<Snapshot>);
 pub(super) struct Snapshot {
     pub(super) shared: Arc<Shared>,
     pub(super) router: Router,
+    pub(super) tls: Option<Acceptor>,
 }
 
 impl Current {
-    pub(super) fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, upstream::Error> {
-        Ok(Self(ArcSwap::from_pointee(Snapshot::of(Shared::new(config, metrics)?))))
+    pub(super) fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, Error> {
+        Ok(Self(ArcSwap::from_pointee(Snapshot::of(Shared::new(config, metrics)?)?)))
     }
 
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         self.0.load_full()
     }
 
-    fn replace(&self, config: Config) -> Result<(), upstream::Error> {
+    fn replace(&self, config: Config) -> Result<(), Error> {
         let shared = self.snapshot().shared.renewed(config)?;
-        self.0.store(Arc::new(Snapshot::of(shared)));
+        self.0.store(Arc::new(Snapshot::of(shared)?));
         Ok(())
     }
 }
 
 impl Snapshot {
-    fn of(shared: Shared) -> Self {
+    fn of(shared: Shared) -> Result<Self, Error> {
         let shared = Arc::new(shared);
-        Self { router: router::router(Arc::clone(&shared)), shared }
+        let tls = shared.config.server.tls.as_ref().map(Acceptor::new).transpose()?;
+        Ok(Self { router: router::router(Arc::clone(&shared)), tls, shared })
     }
 }
 
@@ -69,12 +70,19 @@ impl Reloads {
     pub(super) async fn follow(mut self, current: &Current, address: SocketAddr) -> Infallible {
         loop {
             self.requests.next().await;
+            notify::reloading();
+            let metrics = &current.snapshot().shared.metrics;
             match self.reload(current, address).await {
-                Ok(()) => tracing::info!("configuration reloaded"),
+                Ok(()) => {
+                    metrics.reloads.count();
+                    tracing::info!("configuration reloaded");
+                }
                 Err(problem) => {
+                    metrics.reloads_refused.count();
                     tracing::error!(%problem, "configuration not reloaded; the old one stays in force");
                 }
             }
+            notify::ready();
         }
     }
 

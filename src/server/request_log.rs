@@ -330,12 +330,12 @@ macro_rules! write_line {
 impl Drop for Line {
     fn drop(&mut self) {
         let notes = std::mem::take(&mut *self.log.notes.lock().unwrap_or_else(PoisonError::into_inner));
-        if let Some(admitted) = &notes.admitted {
-            let asked = notes.model_upstream.is_some();
-            admitted.settle(notes.usage.as_ref(), asked, self.answer_bytes);
-        }
         let end = notes.end.unwrap_or(if self.delivered { End::Complete } else { End::ClientClosed });
         self.count(&notes, end);
+        if let Some(admitted) = &notes.admitted {
+            let gone = end == End::ClientClosed && notes.model_upstream.is_some();
+            admitted.settle(notes.usage.as_ref(), gone || notes.status == Some(200), self.answer_bytes);
+        }
         if self.is_routine() {
             write_line!(DEBUG, self, notes, end);
         } else {

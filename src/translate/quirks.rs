@@ -8,6 +8,10 @@ use std::fmt;
 
 use serde::Serialize;
 
+mod media_urls;
+
+pub use media_urls::MediaUrls;
+
 /// The kind of upstream, chosen by host or by `preset = …` in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Preset {

@@ -1,11 +1,11 @@
 //! The HTTP clients: pool, timeouts, proxy, TLS.
 
-use std::{future::ready, net::IpAddr, sync::OnceLock, time::Duration};
+use std::{fs, future::ready, net::IpAddr, path::Path, sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, header};
 use hyper_util::client::proxy::matcher::Matcher;
-use reqwest::{Client, ClientBuilder, redirect, retry};
+use reqwest::{Certificate, Client, ClientBuilder, redirect, retry};
 use tower::ServiceExt as _;
 use tower_http::decompression::Decompression;
 use url::{Host, Url};
@@ -22,7 +22,7 @@ use crate::config::{limits::Limits, upstream::Upstream as Settings};
 pub(super) enum Clients {
     /// Without anything between.
     Direct(Direct),
-    /// Through the proxy that the system names.
+    /// Through the proxy that the system names, or with further roots.
     Proxied(Proxied),
 }
 
@@ -33,6 +33,10 @@ pub(super) struct Proxied {
     /// Made when it is first needed: it loads the TLS roots once more.
     fresh: OnceLock<Client>,
     connect_timeout: Duration,
+    /// It is on this machine, where no proxy leads.
+    is_local: bool,
+    /// Beside those that the system trusts.
+    roots: Vec<Certificate>,
 }
 
 /// One request, whatever the way.
@@ -58,12 +62,14 @@ impl Clients {
         let base_url = &settings.base_url;
         let connect_timeout = limits.connect_timeout;
         let idle_timeout = limits.pool_idle_timeout.unwrap_or_else(|| pool_idle_timeout(base_url));
-        if is_direct(base_url) {
+        if is_direct(base_url) && settings.ca_file.is_none() {
             return Direct::new(base_url, connect_timeout, idle_timeout).map(Self::Direct);
         }
-        let pooled = builder(connect_timeout).pool_idle_timeout(idle_timeout).build();
+        let roots = settings.ca_file.as_deref().map_or(Ok(Vec::new()), roots)?;
+        let is_local = is_loopback(base_url);
+        let pooled = builder(connect_timeout, is_local, &roots).pool_idle_timeout(idle_timeout).build();
         let pooled = pooled.map_err(|error| Error::setup(&error))?;
-        Ok(Self::Proxied(Proxied { pooled, fresh: OnceLock::new(), connect_timeout }))
+        Ok(Self::Proxied(Proxied { pooled, fresh: OnceLock::new(), connect_timeout, is_local, roots }))
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -111,7 +117,8 @@ impl Proxied {
         if let Some(client) = self.fresh.get() {
             return Ok(client);
         }
-        let client = builder(self.connect_timeout).pool_max_idle_per_host(0).build();
+        let client =
+            builder(self.connect_timeout, self.is_local, &self.roots).pool_max_idle_per_host(0).build();
         let client = client.map_err(|error| Error::setup(&error))?;
         Ok(self.fresh.get_or_init(|| client))
     }
@@ -127,7 +134,19 @@ fn is_direct(base_url: &Url) -> bool {
     !has_credentials && (is_loopback(base_url) || proxy().is_none())
 }
 
-fn builder(connect_timeout: Duration) -> ClientBuilder {
+/// The certificates of a PEM file.
+fn roots(path: &Path) -> Result<Vec<Certificate>, Error> {
+    let unusable = |why: String| Error::Setup(format!("upstream.ca_file {}: {why}", path.display()));
+    let pem = fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    let roots =
+        Certificate::from_pem_bundle(&pem).map_err(|_| unusable("it is no sound PEM file".to_owned()))?;
+    if roots.is_empty() {
+        return Err(unusable("it holds no certificate".to_owned()));
+    }
+    Ok(roots)
+}
+
+fn builder(connect_timeout: Duration, is_local: bool, roots: &[Certificate]) -> ClientBuilder {
     let mut builder = Client::builder()
         // A redirect would carry the key and the prompt to a place that nobody configured.
         .redirect(redirect::Policy::none())
@@ -143,7 +162,10 @@ fn builder(connect_timeout: Duration) -> ClientBuilder {
     {
         builder = builder.tcp_user_timeout(Duration::from_secs(30));
     }
-    builder
+    if is_local {
+        builder = builder.no_proxy();
+    }
+    builder.tls_certs_merge(roots.iter().cloned())
 }
 
 /// Local servers (uvicorn, llama.cpp, Node) close idle connections after about five seconds, hosted ones after a

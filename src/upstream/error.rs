@@ -101,7 +101,7 @@ impl fmt::Display for Unreachable {
             }
             Self::Tls(reason) => write!(
                 f,
-                "TLS failed ({reason}); check that the base URL names a TLS port and that this machine trusts the certificate's issuer (SSL_CERT_FILE names a file of further ones)"
+                "TLS failed ({reason}); check that the base URL names a TLS port and that this machine trusts the certificate's issuer (upstream.ca_file names further ones, SSL_CERT_FILE others)"
             ),
             Self::Other(reason) => write!(f, "{reason}; check the base URL and the network"),
         }

@@ -217,3 +217,55 @@ fn the_changelog_knows_this_version() {
     assert_eq!(manifest("license"), "MIT");
     assert!(read("LICENSE").starts_with("MIT License"));
 }
+
+/// The directives of a unit, in order.
+fn unit(name: &str) -> Vec<(String, String)> {
+    let text = read(&format!("deploy/systemd/{name}"));
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[test]
+fn the_service_unit_gives_the_program_the_network_and_nothing_else() {
+    let unit = unit("aiapiproxy.service");
+    let values = |key: &str| -> Vec<&str> {
+        unit.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str()).collect()
+    };
+    assert_eq!(values("Type"), ["notify"]);
+    assert_eq!(values("ExecReload"), ["/bin/kill -HUP $MAINPID"]);
+    assert_eq!(values("RestartPreventExitStatus"), ["78"]);
+    for (key, value) in [
+        ("DynamicUser", "yes"),
+        ("NoNewPrivileges", "yes"),
+        ("ProtectSystem", "strict"),
+        ("ProtectHome", "yes"),
+        ("PrivateTmp", "yes"),
+        ("MemoryDenyWriteExecute", "yes"),
+        ("CapabilityBoundingSet", ""),
+        ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX"),
+    ] {
+        assert_eq!(values(key), [value], "{key}");
+    }
+    assert_eq!(values("SystemCallFilter")[0], "@system-service");
+    // The key is a credential: neither in the environment nor on the command line.
+    assert!(values("LoadCredential")[0].starts_with("openai.key:"));
+    assert_eq!(values("Environment"), [""; 0]);
+    let listens = self::unit("aiapiproxy.socket");
+    assert!(listens.contains(&("ListenStream".to_owned(), format!("127.0.0.1:{PORT}"))), "{listens:?}");
+}
+
+#[test]
+fn systemd_finds_little_exposure() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/systemd/aiapiproxy.service");
+    let asked = std::process::Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--threshold=15"])
+        .arg(path)
+        .output();
+    // Not every machine has it; the test above reads the unit there.
+    let Ok(output) = asked else { return };
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() || !told.contains("exposure level"), "{told}");
+}

@@ -41,6 +41,9 @@ mod readme;
 // Are completions/ and man/ what the model of the command line says?
 mod generated;
 
+// Does every dependency come from where it may, under a licence that is allowed?
+mod supply_chain;
+
 // Do the Dockerfile, the compose file and their like say what they must?
 mod deployment;
 
@@ -79,6 +82,18 @@ mod serve_limits;
 
 // `serve`: how it stops.
 mod serve_shutdown;
+
+// `serve`: TLS, towards clients and upstreams.
+mod serve_tls;
+
+// `serve`: what web pages, neighbours and forged requests try, probe by probe.
+mod attacks;
+
+// Secrets in every place that takes one, and in no output.
+mod canaries;
+
+// `serve`: from one process to the next: sockets that are handed over, and what the service manager hears.
+mod serve_restart;
 
 // `serve`: SIGHUP.
 mod serve_reload;

@@ -150,6 +150,15 @@ fn a_key_for_some_models_opens_no_others() {
 }
 
 #[test]
+fn a_key_for_some_models_opens_no_others_where_requests_are_forwarded() {
+    let config = format!("{}[upstream]\ndialect = 'messages'\n", table("models = ['claude-haiku-*']"));
+    let gateway = Gateway::with_config(vec![], &config);
+    let call = messages(request_for("claude-opus-5", false)).header("x-api-key", "key-of-alice");
+    failure(gateway.send(&call), 403, "permission_error");
+    gateway.end();
+}
+
+#[test]
 fn many_wrong_keys_of_one_address_are_throttled_but_no_right_one() {
     let upstream = Upstream::always(|_: &Request| hello());
     let gateway = Gateway::before(upstream, |program| configured(program, &table("")));

@@ -58,7 +58,7 @@ impl Lines {
 
     /// What to tell clients. A key that was made is shown here, once, and nowhere else.
     pub(super) fn clients(&mut self, config: &Config, address: SocketAddr, made_key: Option<&SecretString>) {
-        self.say(&format!("export ANTHROPIC_BASE_URL=http://{}", reachable(address)));
+        self.say(&format!("export ANTHROPIC_BASE_URL={}://{}", scheme(config), reachable(address)));
         match (config.server.auth, made_key) {
             (_, Some(key)) => {
                 // The one place where a secret is written: without it nobody could use the server.
@@ -91,10 +91,18 @@ fn start_line(config: &Config, address: SocketAddr, is_demo: bool) -> String {
         remarks.push(format!("dialect {spoken} from {}", upstream.dialect_origin));
     }
     remarks.push(key_remark(upstream, config.server.auth));
+    if let Some(variable) = upstream.proxy_variable {
+        remarks.push(format!("through the proxy of env {variable}"));
+    }
     if config.models.rules().is_empty() {
         remarks.push("model names pass through".to_owned());
     }
-    format!("listening on http://{address} -> {} ({})", upstream.base_url, remarks.join(", "))
+    let scheme = scheme(config);
+    format!("listening on {scheme}://{address} -> {} ({})", upstream.base_url, remarks.join(", "))
+}
+
+fn scheme(config: &Config) -> &'static str {
+    if config.server.tls.is_some() { "https" } else { "http" }
 }
 
 fn key_remark(upstream: &Upstream, auth: Auth) -> String {

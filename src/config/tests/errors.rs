@@ -284,7 +284,7 @@ fn contradictions_name_both_sides() {
     check_file(
         "[upstream]\napi_key = 'CANARY'\napi_key_env = 'X'",
         "the upstream's key has more than one source\nit is set by file DIR/config.toml:3\n\
-         keep one of upstream.api_key, api_key_file and api_key_env",
+         keep one of upstream.api_key, api_key_file, api_key_command and api_key_env",
     );
     check_file(
         "[server]\nhost = '0.0.0.0'\nauth = 'none'",

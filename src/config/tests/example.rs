@@ -33,8 +33,8 @@ fn shown(mut config: Config) -> String {
     config.upstream.dialect_origin = layers::Origin::Default;
     let models = Family::ALL.map(|family| config.models.resolve(family.alias()).model);
     let passed = config.models.resolve("something-else");
-    let Config { server, upstream, limits, log, models: _, other_upstreams: _, routes: _ } = config;
-    format!("{server:#?}{upstream:#?}{limits:#?}{log:#?}{models:#?}{passed:#?}")
+    let Config { server, upstream, images, limits, log, models: _, other_upstreams: _, routes: _ } = config;
+    format!("{server:#?}{upstream:#?}{images:#?}{limits:#?}{log:#?}{models:#?}{passed:#?}")
 }
 
 #[test]
@@ -62,8 +62,9 @@ fn the_example_shows_every_key() {
 }
 
 #[test]
-fn the_examples_are_valid_but_for_the_three_ways_to_give_a_key() {
-    let text = with_everything().replace("\napi_key_file", "\n#").replace("\napi_key_env", "\n#");
+fn the_examples_are_valid_but_for_the_four_ways_to_give_a_key() {
+    let text = with_everything().replace("\napi_key_file", "\n#").replace("\napi_key_command", "\n#");
+    let text = text.replace("\napi_key_env", "\n#");
     let machine = Machine::new().config(&text);
     let config = machine.load().config;
     assert_eq!(config.upstream.quirks, Preset::OpenAi.quirks());

@@ -192,11 +192,18 @@ impl Translation<'_> {
                 }
                 format!("data:{};base64,{data}", found.unwrap_or(&media_type))
             }
-            Source::Url(url) if is_http(&url) => url,
+            Source::Url(url) if is_http(&url) => self.allowed_url(url, place)?,
             Source::Url(_) => return Err(place.refuse("an image's url must begin with http:// or https://")),
             other => return Err(refuse_source(&other, "image", place)),
         };
         Ok(PartKind::Image { url }.into())
+    }
+
+    fn allowed_url(&self, url: String, place: &Place) -> Result<String, Error> {
+        match self.options.media_urls.refusal(&url) {
+            Some(reason) => Err(place.child("source/url").refuse(reason)),
+            None => Ok(url),
+        }
     }
 
     fn document(
@@ -223,7 +230,7 @@ impl Translation<'_> {
                     let reason = "a file that is named by URL has no other name";
                     self.report.add(format!("{}/title", place.0), Kind::Dropped, reason);
                 }
-                FileData::Url(url)
+                FileData::Url(self.allowed_url(url, place)?)
             }
             Source::Base64 { media_type, .. } if media_type != "application/pdf" => {
                 return Err(place.refuse(format_args!("documents of type `{media_type}` are not supported")));

@@ -21,6 +21,7 @@ pub struct Program {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     stdin: Vec<u8>,
+    stdin_socket: Option<OwnedFd>,
     stdout_closed: bool,
     folder: TempDir,
 }
@@ -76,6 +77,7 @@ impl Program {
             arguments: Vec::new(),
             environment: Vec::new(),
             stdin: Vec::new(),
+            stdin_socket: None,
             stdout_closed: false,
             folder,
         }
@@ -107,6 +109,12 @@ impl Program {
     /// What stdin holds before it ends.
     pub fn stdin(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.stdin = bytes.as_ref().to_vec();
+        self
+    }
+
+    /// The program's stdin is this socket, for a shell that hands it over as systemd does.
+    pub fn stdin_socket(mut self, socket: impl Into<OwnedFd>) -> Self {
+        self.stdin_socket = Some(socket.into());
         self
     }
 
@@ -144,7 +152,10 @@ impl Program {
         command.args(&self.arguments).current_dir(self.folder()).env_clear();
         command.env("HOME", &home).env("XDG_CONFIG_HOME", home.join(".config")).envs(self.environment);
         let stdout = if self.stdout_closed { broken_pipe() } else { Stdio::piped() };
-        command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
+        command
+            .stdin(self.stdin_socket.map_or_else(Stdio::piped, Stdio::from))
+            .stdout(stdout)
+            .stderr(Stdio::piped());
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.executable.display()));
         let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));

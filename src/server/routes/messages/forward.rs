@@ -50,12 +50,15 @@ impl Forward {
         }
         let opened = Opened::read(body)?;
         let Some(wishes) = wishes(shared, &opened.model) else { return Ok(None) };
+        let mut allowed = Ok(());
         log.note(|notes| {
             notes.model_requested = Some(opened.model.clone());
             notes.model_upstream = Some(wishes.model.clone());
             notes.upstream_name = Some(shared.config.upstream.name.clone());
             notes.stream = Some(opened.stream);
+            allowed = notes.check_model(&opened.model, &wishes.model);
         });
+        allowed?;
         let forwarded = messages_forwarded::request(&opened, &wishes)?;
         log.note(|notes| notes.add_lossy(&forwarded.report));
         refuse_losses(shared.config.server.on_lossy, &shared.config.upstream.name, &forwarded.report)?;

@@ -207,6 +207,7 @@ pub(in super::super) fn options(
         max_output_tokens: shared.max_output_tokens(&model),
         context_window: shared.context_window(&model),
         session,
+        media_urls: shared.config.images.url,
         dialect: match choice.spoken {
             // Of what is forwarded only tokens are counted here.
             Spoken::Chat | Spoken::Messages => Dialect::Chat,
