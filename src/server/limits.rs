@@ -180,8 +180,9 @@ pub(crate) fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Reserved on a client's word; more only for bytes that came.
-const EAGER_BYTES: usize = 64 << 10;
+/// Reserved on a client's word, more only for bytes that came: an agent's body fits mostly. What is not filled costs
+/// no memory.
+const EAGER_BYTES: usize = 256 << 10;
 
 fn too_large(limits: &Limits, log: &Log) -> ApiError {
     log.security_event("body_too_large", "the body is longer than MAX_REQUEST_SIZE");

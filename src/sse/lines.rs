@@ -3,7 +3,7 @@
 //! It ends lines at LF, CRLF and CR, strips a byte order mark, limits the length of an unfinished block, and
 //! gives the last block even without its blank line. Bytes are scanned once, however they arrive.
 
-use std::mem;
+use std::{iter, mem};
 
 /// An event exceeded the limit before it was complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -132,6 +132,16 @@ impl Blocks {
 
 /// The lines of a block, without their ends.
 pub fn split(block: &[u8]) -> impl Iterator<Item = &[u8]> {
-    // A CRLF yields an empty line in between, which has no field name and is ignored by every reader.
-    block.split(|byte| matches!(byte, b'\n' | b'\r'))
+    let mut rest = Some(block);
+    iter::from_fn(move || {
+        let text = rest.take()?;
+        // A CRLF yields an empty line in between, which has no field name and is ignored by every reader.
+        let Some((line, behind)) =
+            memchr::memchr2(b'\n', b'\r', text).and_then(|at| text.split_at_checked(at))
+        else {
+            return Some(text);
+        };
+        rest = behind.get(1..);
+        Some(line)
+    })
 }
