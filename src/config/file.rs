@@ -18,8 +18,10 @@ use super::{
 };
 use crate::{models::counting::Multiplier, secret};
 
+mod tables;
 mod values;
 
+pub(super) use tables::{ClientKeyTable, ImagesTable, TlsTable};
 pub(super) use values::{
     Decimal, Integer, MULTIPLIER, Moment, OneOrMore, Quantity, SecretText, TargetValue, UpstreamTables,
 };
@@ -303,13 +305,6 @@ pub(super) struct Tables {
     pub(super) log: LogTable,
 }
 
-/// `[images]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct ImagesTable {
-    pub(super) url: Option<Spanned<String>>,
-}
-
 /// `[server]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -325,34 +320,12 @@ pub(super) struct ServerTable {
     pub(super) client_keys: Vec<Spanned<ClientKeyTable>>,
 }
 
-/// `[server.tls]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct TlsTable {
-    pub(super) cert: Option<Spanned<PathBuf>>,
-    pub(super) key: Option<Spanned<PathBuf>>,
-}
-
 /// `[server.cors]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct CorsTable {
     pub(super) enabled: Option<Spanned<bool>>,
     pub(super) allowed_origins: Option<Spanned<Vec<String>>>,
-}
-
-/// One of `[[server.client_keys]]`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ClientKeyTable {
-    pub(super) id: Spanned<String>,
-    pub(super) key: Option<Spanned<SecretText>>,
-    pub(super) sha256: Option<Spanned<SecretText>>,
-    pub(super) expires: Option<Spanned<Moment>>,
-    pub(super) models: Option<Spanned<Vec<String>>>,
-    pub(super) requests_per_minute: Option<Spanned<Integer>>,
-    pub(super) tokens_per_minute: Option<Spanned<Integer>>,
-    pub(super) max_concurrent: Option<Spanned<Integer>>,
 }
 
 /// `[upstream]`.
