@@ -1,6 +1,6 @@
 //! Every setting with its value and where it came from: what `config show` prints.
 //!
-//! The values are those of the resolved [`Config`], as serde sees it; nothing is listed by hand, so a setting
+//! The values are those of the resolved [`Config`](super::Config), as serde sees it; nothing is listed by hand, so a setting
 //! that a section gains appears by itself. Secrets cannot appear: their types do not serialise, and the fields
 //! that hold them say [`REDACTED`].
 

@@ -1,5 +1,5 @@
 //! What is checked on a JSON text before any type is read from it, nesting depth and lone surrogates; and how JSON is
-//! written ([`write`]).
+//! written ([`write()`]).
 //!
 //! `serde_json` limits depth only in typed parts and refuses a lone surrogate escape (`"\ud83d"`), which
 //! clients written in JavaScript really send. One linear scan does both for every part, also for those that

@@ -1,6 +1,6 @@
 //! Token counts without asking the upstream (protocol.md §6).
 //!
-//! [`estimate`] costs next to nothing and stands in `message_start`; [`count`] uses the o200k tables and answers
+//! [`estimate()`] costs next to nothing and stands in `message_start`; [`count`] uses the o200k tables and answers
 //! `count_tokens`, [`count_by_chars`] does where the tables are not wanted. All count what is sent to the
 //! upstream, not what the client sent.
 

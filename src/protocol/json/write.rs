@@ -16,7 +16,7 @@ pub fn write(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) -> Result<(),
 /// A value as JSON, in a buffer that is made for `expected` bytes.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn to_vec(value: &(impl Serialize + ?Sized), expected: usize) -> Result<Vec<u8>, Error> {
     let mut out = Vec::with_capacity(expected);
     write(value, &mut out)?;
