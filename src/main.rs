@@ -8,11 +8,6 @@ use aiapiproxy::cli::{
 };
 use color_eyre::config::HookBuilder;
 
-/// Bodies of some hundred kilobytes come and go with each request. The system's allocator gives their pages back and
-/// takes them anew each time, which cost a sixth of such a request.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let hooks = HookBuilder::blank().display_env_section(false).panic_message(PanicNote);
     // Installing fails only if it was done before; errors would then look different, nothing more.
