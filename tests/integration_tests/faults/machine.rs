@@ -38,9 +38,11 @@ fn f40_nobody_takes_the_log_and_all_requests_are_served() {
 #[test]
 fn f40_a_reader_of_the_log_that_stands_still_stops_no_request() {
     let upstream = Upstream::always(|_| Exchange::new().json(completion("Hello")));
-    // What the pipe holds is read until the address is known, and then no more.
-    let script = "exec \"$0\" serve --port 0 2>&1 | { while read -r line; do printf '%s\\n' \"$line\" >&2; \
-                  case $line in *ANTHROPIC_BASE_URL*) break;; esac; done; read -r _ <&3; }";
+    // What the pipe holds is read until the address is known, and then no more. When the test is over, so is its end
+    // of the shell's stdin, and the reader ends the program, which nothing else would tell.
+    let script = "sh -c 'echo $$; exec \"$0\" serve --port 0' \"$0\" 2>&1 | { read -r pid; while read -r line; \
+                  do printf '%s\\n' \"$line\" >&2; case $line in *ANTHROPIC_BASE_URL*) break;; esac; done; \
+                  read -r _ <&3; kill \"$pid\"; }";
     let program = Program::other("/bin/sh")
         .args(["-c", &format!("exec 3<&0; {script}"), env!("CARGO_BIN_EXE_aiapiproxy")])
         .upstream(&upstream)
@@ -50,7 +52,6 @@ fn f40_a_reader_of_the_log_that_stands_still_stops_no_request() {
     for _ in 0..300 {
         answer(messages(request("hi", false)).send(server.base_url()));
     }
-    // The shell, and with it the only reader, ends; the program has to be told by its own end of the pipe.
     drop(server);
 }
 
