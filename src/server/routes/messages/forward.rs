@@ -100,7 +100,14 @@ impl Forward {
             return Ok(None);
         }
         let place = (Endpoint::MessagesCountTokens, Accept::Json);
-        let Ok(answer) = self.ask(shared, log, caller, head, place).await else { return Ok(None) };
+        let answer = match self.ask(shared, log, caller, head, place).await {
+            Ok(answer) => answer,
+            Err(ApiError { error, .. }) => {
+                let reason = error.message;
+                tracing::debug!(request.id = log.id(), reason, "the upstream did not count; counting here");
+                return Ok(None);
+            }
+        };
         if matches!(answer.status, 400 | 401 | 403 | 413) {
             let refusal = Refusal::read(answer, caller.upstream_key.is_some()).await;
             return Err(failed(shared, caller, &refusal, &self.model));
