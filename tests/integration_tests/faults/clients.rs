@@ -20,6 +20,7 @@ fn f02_a_client_that_leaves_in_the_queue_leaves_its_place_to_others() {
         let first = scope.spawn(|| gateway.say("first"));
         gate.wait_reached();
         drop(send_only(&gateway, &request("second", false)));
+        gateway.server.running().wait_for_stderr("end=\"client_closed\"");
         gate.open();
         assert_eq!(first.join().unwrap()["content"][0]["text"], "first");
     });
