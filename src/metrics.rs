@@ -41,6 +41,8 @@ pub struct Metrics {
     pub requests: Ends,
     /// Requests that have a place, streams among them.
     pub requests_in_flight: Gauge,
+    /// Requests that wait for a place.
+    pub queue_depth: Gauge,
     /// Bytes of request bodies for which room is reserved.
     pub buffered_bytes: Gauge,
     /// Answers that are streamed at present.

@@ -97,8 +97,9 @@ fn counters(metrics: &Metrics, text: &mut Text) {
 }
 
 fn gauges(metrics: &Metrics, upstreams: &[Upstream<'_>], text: &mut Text) {
-    let single: [(&str, &str, &Gauge); 4] = [
+    let single: [(&str, &str, &Gauge); 5] = [
         ("inflight_requests", "Requests that have a place.", &metrics.requests_in_flight),
+        ("queue_depth", "Requests that wait for a place.", &metrics.queue_depth),
         ("inflight_streams", "Answers that are streamed.", &metrics.streams_open),
         ("connections", "Client connections that are open.", &metrics.connections_open),
         ("buffered_bytes", "Bytes of request bodies that are held.", &metrics.buffered_bytes),

@@ -69,6 +69,7 @@ impl Slots {
             ApiError::shed("the gateway is at its limit of concurrent requests; try again in a second")
         };
         let Some(_queued) = Queued::new(&self.waiting, self.max_waiting) else { return Err(full()) };
+        let _counted = log.metrics().queue_depth.hold(1);
         match time::timeout(MAX_WAIT, Arc::clone(&self.places).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(slot(permit)),
             _ => Err(full()),

@@ -19,14 +19,17 @@ fn f02_a_client_that_leaves_in_the_queue_leaves_its_place_to_others() {
     std::thread::scope(|scope| {
         let first = scope.spawn(|| gateway.say("first"));
         gate.wait_reached();
-        drop(send_only(&gateway, &request("second", false)));
-        gateway.server.running().wait_for_stderr("end=\"client_closed\"");
+        let second = send_only(&gateway, &request("second", false));
+        gateway.wait_for_metric("aiapiproxy_queue_depth 1");
+        drop(second);
+        gateway.wait_for_metric("aiapiproxy_queue_depth 0");
         gate.open();
         assert_eq!(first.join().unwrap()["content"][0]["text"], "first");
     });
     // Nobody has asked for the second.
     assert_eq!(gateway.say("third")["content"][0]["text"], "third");
-    gateway.end();
+    let stderr = gateway.end();
+    assert_eq!(stderr.matches("end=\"client_closed\"").count(), 1, "{stderr}");
 }
 
 #[test]

@@ -3,12 +3,15 @@
 //! The upstream's key is a canary. Whatever a test reads by these functions, and all that the server has said
 //! when it ends, is searched for it.
 
+use super::LIVENESS;
 use super::bodies;
 use super::http::{Call, Reply};
 use super::program::{Program, Server};
 use super::sse_rules::{Folded, check_stream};
 use super::upstream::{Exchange, Request, Upstream};
 use serde_json::Value;
+use std::thread;
+use std::time::Instant;
 
 /// The key for the upstream, which must never be seen anywhere else.
 pub const CANARY: &str = "sk-CANARY-0f1e2d3c4b5a69788796a5b4c3d2e1f0";
@@ -78,6 +81,19 @@ impl Gateway {
     /// The answer to a plain request for a stream.
     pub fn stream(&self, text: &str) -> Folded {
         streamed(self.post(bodies::request(text, true)))
+    }
+
+    /// Asks for the metrics until they hold this line.
+    pub fn wait_for_metric(&self, line: &str) {
+        let begun = Instant::now();
+        loop {
+            let metrics = body(&mut self.send(&Call::get("/metrics")));
+            if metrics.lines().any(|it| it == line) {
+                return;
+            }
+            assert!(begun.elapsed() < LIVENESS, "{line} did not come: {metrics}");
+            thread::yield_now();
+        }
     }
 
     /// The one request that the upstream got.
