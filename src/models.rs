@@ -12,6 +12,7 @@ use self::{counting::Multiplier, dialect::Wish};
 
 pub mod counting;
 pub mod dialect;
+pub mod names;
 
 /// The rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -261,6 +262,15 @@ impl Family {
         name.split(|c: char| !c.is_ascii_alphanumeric()).find_map(Self::from_word)
     }
 
+    /// The word that names it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Haiku => "haiku",
+            Self::Sonnet => "sonnet",
+            Self::Opus => "opus",
+        }
+    }
+
     fn from_word(word: &str) -> Option<Self> {
         match word {
             "haiku" => Some(Self::Haiku),
@@ -282,11 +292,7 @@ impl Family {
 
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Haiku => "haiku",
-            Self::Sonnet => "sonnet",
-            Self::Opus => "opus",
-        })
+        f.write_str(self.word())
     }
 }
 

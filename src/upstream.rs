@@ -38,7 +38,7 @@ use self::{
 };
 use crate::{
     config::{limits::Limits, upstream::Upstream as Settings},
-    metrics::Metrics,
+    metrics::{Counter, Metrics, reason},
     secret::SecretString,
 };
 
@@ -193,6 +193,7 @@ impl Upstream {
             {
                 // What one key may not have now, another may, without a wait.
                 (key, other_keys) = (another, other_keys + 1);
+                self.0.metrics.retries.of([reason::ANOTHER_KEY.into()], Counter::default).count();
                 continue;
             }
             let retries = course.retries() + other_keys;

@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderValue, Uri, Version, header};
 use super::{clients::Client, error::ApiError, request_log::Log, state::Shared};
 use crate::{
     config::server::{Auth, Server},
+    metrics::Counter,
     protocol::anthropic::error::{Error, ErrorKind},
     secret::{ClientKeys, SecretString},
 };
@@ -71,7 +72,7 @@ pub(crate) async fn require_key(
 fn throttle(shared: &Shared, request: &Request) -> Option<Duration> {
     let address = request.extensions().get::<Log>()?.client_address()?;
     let wait = shared.strangers.count(address.ip).err()?;
-    shared.metrics.rate_limited.count();
+    shared.metrics.rate_limited.of(["".into()], Counter::default).count();
     Some(wait)
 }
 

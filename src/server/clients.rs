@@ -32,6 +32,7 @@ use super::{
     request_log::{Log, Notes},
 };
 use crate::{
+    metrics::Counter,
     models::glob_matches,
     protocol::anthropic::{
         error::{Error, ErrorKind},
@@ -201,7 +202,10 @@ pub(crate) async fn admit(
         }
         Err(exhausted) => {
             log.security_event("rate_limited", exhausted.what);
-            log.metrics().rate_limited.count();
+            let mut id = None;
+            log.note(|notes| id.clone_from(&notes.client_id));
+            let id = id.unwrap_or_default();
+            log.metrics().rate_limited.of([id.into()], Counter::default).count();
             ApiError::from(exhausted).into_response()
         }
     };

@@ -50,6 +50,8 @@ pub(crate) struct EventBody<S> {
     clock: Clock,
     pace: Pace,
     stopping: Deadline,
+    /// When the read came of which nothing was handed over yet.
+    read_at: Option<Instant>,
     /// What [`EventBody::begin`] got.
     first: Option<Bytes>,
     /// The length of what was handed over last; what comes next will be about as long.
@@ -113,6 +115,7 @@ where
             pace: setting.pace,
             stopping: setting.stopping,
             _counted: setting.log.metrics().streams_open.hold(1),
+            read_at: None,
             first: None,
             expected: 0,
             log: setting.log,
@@ -181,7 +184,11 @@ where
             }
         };
         match happening {
-            Happening::Piece(Some(Ok(bytes))) => self.take(&bytes, Instant::now(), out),
+            Happening::Piece(Some(Ok(bytes))) => {
+                let now = Instant::now();
+                self.read_at = Some(now);
+                self.take(&bytes, now, out);
+            }
             Happening::Piece(Some(Err(error))) => self.broke(error, out),
             Happening::Piece(None) => self.eof(out),
             Happening::Alarm(Alarm::Ping) => {
@@ -189,7 +196,10 @@ where
                 translate::encode(&Event::Ping, out);
             }
             Happening::Alarm(Alarm::Finished) => self.end(stream::End::Eof, out),
-            Happening::Alarm(Alarm::Silent) => self.fail(silent(), End::Timeout, out),
+            Happening::Alarm(Alarm::Silent) => {
+                self.log.metrics().stream_idle_timeouts.count();
+                self.fail(silent(), End::Timeout, out);
+            }
             Happening::Stopping => {
                 let ApiError { error, end } = ApiError::stopping();
                 self.fail(error, end, out);
@@ -237,7 +247,10 @@ where
             Reading::Events => match self.teller.push(bytes, out) {
                 Ok(has_data) if has_data => self.clock.data = now,
                 Ok(_) => {}
-                Err(TooLong) => return self.fail(too_long("event"), End::UpstreamError, out),
+                Err(TooLong) => {
+                    self.log.metrics().too_long_events.count();
+                    return self.fail(too_long("event"), End::UpstreamError, out);
+                }
             },
         }
         if self.teller.is_over() {
@@ -297,6 +310,9 @@ where
         self.expected = bytes.len();
         if self.teller.has_content() {
             self.log.note_first_content();
+        }
+        if let Some(read_at) = self.read_at.take() {
+            self.log.told_in(read_at.elapsed());
         }
         self.clock.hand_over();
         Bytes::from(bytes)

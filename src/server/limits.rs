@@ -23,7 +23,7 @@ pub(crate) use self::room::{Room, Share};
 use super::{content_encoding::ContentEncoding, error::ApiError, request_log::Log};
 use crate::{
     config::limits::Limits,
-    metrics::Held,
+    metrics::{Held, reason},
     protocol::{
         anthropic::error::{Error, ErrorKind},
         json,
@@ -65,7 +65,7 @@ impl Slots {
             return Ok(slot(permit));
         }
         let full = || {
-            log.security_event("rate_limited", "all places for concurrent requests are taken");
+            log.shed(reason::CONCURRENCY, "all places for concurrent requests are taken");
             ApiError::shed("the gateway is at its limit of concurrent requests; try again in a second")
         };
         let Some(_queued) = Queued::new(&self.waiting, self.max_waiting) else { return Err(full()) };

@@ -26,6 +26,7 @@ pub(super) struct Snapshot {
 
 impl Current {
     pub(super) fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, Error> {
+        metrics.configured_at.set_to_now();
         Ok(Self(ArcSwap::from_pointee(Snapshot::of(Shared::new(config, metrics)?)?)))
     }
 
@@ -75,6 +76,7 @@ impl Reloads {
             match self.reload(current, address).await {
                 Ok(()) => {
                     metrics.reloads.count();
+                    metrics.configured_at.set_to_now();
                     tracing::info!("configuration reloaded");
                 }
                 Err(problem) => {

@@ -3,8 +3,11 @@
 //! The line is written when the answer's last byte was handed over, or when the client went away before; the
 //! drop of [`Line`] does both, so that no way out of a handler can forget it.
 
+mod counts;
+
 use std::{
     any::Any,
+    borrow::Cow,
     io,
     panic::{self, AssertUnwindSafe},
     pin::Pin,
@@ -29,7 +32,7 @@ use super::{
     error::{self, ApiError},
 };
 use crate::{
-    metrics::{Counter, Ends, Histogram, Metrics, bounds},
+    metrics::{Counter, Ends, Held, Metrics},
     protocol::anthropic::{response::Usage, stream::Event},
     secret, sse,
     telemetry::field,
@@ -102,6 +105,12 @@ pub(crate) struct Notes {
     pub(crate) model_requested: Option<String>,
     pub(crate) model_upstream: Option<String>,
     pub(crate) upstream_name: Option<String>,
+    /// The requested model and the upstream's, as metrics name them.
+    pub(crate) model_labels: Option<[Cow<'static, str>; 2]>,
+    /// What there was too much of, if that is why the request was refused.
+    pub(crate) shed: Option<&'static str>,
+    /// The gateway's own work before the upstream was asked, over all attempts.
+    own_work: Duration,
     /// The route that decided.
     pub(crate) route: Option<String>,
     /// The upstreams that failed before, or were left alone.
@@ -166,6 +175,23 @@ impl Log {
         note(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// Adds what was done since `begun`, without waiting for anybody, before the upstream is asked.
+    pub(crate) fn note_own_work(&self, begun: Instant) {
+        let worked = begun.elapsed();
+        self.note(|notes| notes.own_work += worked);
+    }
+
+    /// Counts what it took to tell the client what the upstream sent.
+    pub(crate) fn told_in(&self, took: Duration) {
+        self.metrics.overhead.response_chunk.record(took);
+    }
+
+    /// Notes that there is too much to do, and tells the log.
+    pub(crate) fn shed(&self, why: &'static str, reason: &'static str) {
+        self.note(|notes| notes.shed = Some(why));
+        self.security_event("rate_limited", reason);
+    }
+
     /// Tells the log of somebody who was refused, and from where and with whose key he came.
     pub(crate) fn security_event(&self, event: &'static str, reason: &'static str) {
         let mut client_id = None;
@@ -217,12 +243,15 @@ struct Line {
     delivered: bool,
     /// Bytes of the answer that were handed over.
     answer_bytes: u64,
+    /// One request at a time is served on a connection.
+    _connection: Held,
 }
 
 impl Line {
     fn new(request: &Request, log: Log) -> Self {
         let extensions = request.extensions();
         Self {
+            _connection: log.metrics.connections_active.hold(1),
             log,
             method: request.method().clone(),
             route: extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned()),
@@ -235,62 +264,6 @@ impl Line {
     fn is_routine(&self) -> bool {
         self.method == Method::HEAD
             || self.route.as_deref().is_some_and(|route| route == "/" || route.starts_with("/health"))
-    }
-
-    fn count(&self, notes: &Notes, end: End) {
-        let metrics = &self.log.metrics;
-        end.counter(&metrics.requests).count();
-        if end == End::Panicked {
-            metrics.panics.count();
-        }
-        if let Some(usage) = &notes.usage {
-            metrics.input_tokens.add(input_tokens(usage));
-            metrics.output_tokens.add(usage.output_tokens);
-        }
-        let route = self.route.clone().unwrap_or_else(|| "unknown".to_owned());
-        let status = notes.status.map_or_else(String::new, |status| status.to_string());
-        let labels = [route.into(), status.into(), end.as_str().into()];
-        metrics.requests_by_route.of(labels, Counter::default).count();
-        self.observe(notes, end);
-    }
-
-    /// What the histograms hold, for requests that went to an upstream.
-    fn observe(&self, notes: &Notes, end: End) {
-        let (metrics, Some(upstream)) = (&self.log.metrics, &notes.upstream_name) else { return };
-        let error = if matches!(end, End::Complete) { "" } else { end.as_str() };
-        let labels = || [upstream.clone().into(), error.into()];
-        let took = self.log.started.elapsed();
-        metrics.request_duration.of(labels(), || Histogram::new(bounds::REQUEST)).record(took);
-        if let Some(first) = notes.ttft {
-            metrics.first_token.of(labels(), || Histogram::new(bounds::FIRST_TOKEN)).record(first);
-            let more = notes
-                .usage
-                .as_ref()
-                .and_then(|usage| u32::try_from(usage.output_tokens.checked_sub(1)?).ok());
-            if let Some(each) = more.and_then(|more| took.saturating_sub(first).checked_div(more)) {
-                metrics.per_token.of(labels(), || Histogram::new(bounds::PER_TOKEN)).record(each);
-            }
-        }
-        for upstream in &notes.failed {
-            let labels = [upstream.clone().into(), "passed_on".into()];
-            metrics.upstream_errors.of(labels, Counter::default).count();
-        }
-        if matches!(end, End::UpstreamError | End::Timeout) {
-            metrics
-                .upstream_errors
-                .of([upstream.clone().into(), end.as_str().into()], Counter::default)
-                .count();
-        }
-        let Some(usage) = &notes.usage else { return };
-        for (kind, tokens) in [
-            ("input", input_tokens(usage)),
-            ("output", usage.output_tokens),
-            ("cached_input", usage.cache_read_input_tokens),
-            ("cache_creation_input", usage.cache_creation_input_tokens),
-        ] {
-            let labels = [upstream.clone().into(), kind.into()];
-            metrics.token_usage.of(labels, || Histogram::new(bounds::TOKENS)).record_count(tokens);
-        }
     }
 }
 

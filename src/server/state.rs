@@ -4,6 +4,7 @@
 //! after it; what must outlive a reload is behind an `Arc` of its own and passed on.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     config::Config,
     metrics::Metrics,
-    models::{Target, counting::Multiplier},
+    models::{Target, counting::Multiplier, names::Names},
     routing::Breaker,
     upstream::{self, Listing, Upstream},
 };
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) strangers: Arc<Strangers>,
     /// What happened so far.
     pub(crate) metrics: Arc<Metrics>,
+    /// The names of models that metrics tell apart.
+    names: Arc<Names>,
     /// When serving began.
     pub(crate) started: Instant,
     /// The end that is near.
@@ -89,6 +92,7 @@ impl Shared {
                 place.slots = Arc::clone(&self.slots);
                 place.room = Arc::clone(&self.room);
                 place.stopping = Arc::clone(&self.stopping);
+                place.names = Arc::clone(&self.names);
                 if number < route.hops.len() {
                     place.upstream = place.upstream.with_a_stand_by();
                 }
@@ -123,6 +127,7 @@ impl Shared {
             clients: Clients::new(&config.server.client_keys),
             strangers: Arc::default(),
             metrics,
+            names: Arc::new(names(&config)),
             started: Instant::now(),
             stopping: Arc::default(),
             may_forward: may_forward(&config),
@@ -172,6 +177,11 @@ impl Shared {
         Ok(new)
     }
 
+    /// A requested model and the upstream's, as metrics name them.
+    pub(crate) fn model_labels(&self, requested: &str, model: &str) -> [Cow<'static, str>; 2] {
+        [self.names.requested(requested), self.names.of_upstream(model)]
+    }
+
     /// The most tokens that this upstream model answers with, if the configuration says so.
     pub(crate) fn max_output_tokens(&self, model: &str) -> Option<u64> {
         self.max_output_tokens.get(model).copied().or(self.config.upstream.max_output_tokens)
@@ -186,6 +196,13 @@ impl Shared {
     pub(crate) fn count_multiplier(&self, model: &str) -> Multiplier {
         self.count_multipliers.get(model).copied().unwrap_or(self.config.upstream.count_multiplier)
     }
+}
+
+fn names(config: &Config) -> Names {
+    let routed = config.routes.iter().flat_map(|route| &route.models).map(String::as_str);
+    let hops = config.routes.iter().flat_map(|route| &route.hops);
+    let targets = hops.filter_map(|hop| hop.target.as_ref()).map(|target| target.model.as_str());
+    Names::new(&config.models, routed, targets)
 }
 
 fn may_forward(config: &Config) -> bool {

@@ -8,7 +8,7 @@
 
 mod budget;
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use memchr::memmem;
 
@@ -17,7 +17,7 @@ use super::{
     Answer,
     error::{Error, Unreachable},
 };
-use crate::metrics::Metrics;
+use crate::metrics::{Counter, Metrics, reason};
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +134,7 @@ impl Course {
             }
             Decision::Retry(wait) => {
                 tracing::debug!(?outcome, wait_ms = wait.as_millis(), "trying the upstream again");
-                metrics.retries.count();
+                metrics.retries.of([outcome.label()], Counter::default).count();
                 self.history.retries += 1;
                 self.history.waited += wait;
                 Some(wait)
@@ -153,6 +153,14 @@ impl Outcome {
         }
         let retry_after = RetryAfter::read(answer.header("retry-after"), answer.header("retry-after-ms"));
         Self::Answered { status: answer.status, retry_after }
+    }
+
+    /// What metrics call it, as the reason of another attempt.
+    fn label(&self) -> Cow<'static, str> {
+        match self {
+            Self::Answered { status, .. } => status.to_string().into(),
+            _ => reason::NOT_CONNECTED.into(),
+        }
     }
 
     pub(super) fn of_error(error: &Error, after: Duration) -> Self {

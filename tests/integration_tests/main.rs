@@ -59,6 +59,9 @@ mod serve_stream;
 // `serve`: several upstreams, routes and chains of fallback, several keys.
 mod serve_routes;
 
+// `GET /metrics`: names, labels and buckets, and what they count.
+mod serve_metrics;
+
 // `serve` before upstreams that speak Responses: when they are asked there, what comes back, what may break.
 mod serve_responses;
 

@@ -149,7 +149,7 @@ fn f35_a_failing_upstream_is_left_alone_and_comes_back() {
         "aiapiproxy_upstream_circuit_state{upstream=\"two\"} 0",
         "aiapiproxy_upstream_errors_total{upstream=\"one\",kind=\"passed_on\"} 6",
         "aiapiproxy_requests_total{route=\"/v1/messages\",status=\"200\",outcome=\"complete\"} 6",
-        "gen_ai_server_request_duration_seconds_count{operation=\"chat\",provider=\"two\",error_type=\"\"} 6",
+        "gen_ai_server_request_duration_seconds_count{operation=\"chat\",provider=\"two\",request_model=\"sonnet\",response_model=\"m-two\",error_type=\"\"} 6",
     ] {
         assert!(metrics.lines().any(|it| it == line), "{line} in {metrics}");
     }

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    metrics::Held,
+    metrics::{Held, reason},
     server::{error::ApiError, request_log::Log},
 };
 
@@ -66,7 +66,7 @@ impl Room {
         let more = goal.max(1) - share.units;
         let got = time::timeout(MAX_WAIT, Arc::clone(&self.units).acquire_many_owned(more)).await;
         let Ok(Ok(permit)) = got else {
-            log.security_event("rate_limited", "all memory for request bodies is taken");
+            log.shed(reason::MEMORY, "all memory for request bodies is taken");
             return Err(ApiError::shed(
                 "the gateway holds as many request bodies as its memory limit allows (limits.max_buffered_bytes); \
                  try again in a second",

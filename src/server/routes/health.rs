@@ -11,10 +11,13 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 use super::query_value;
-use crate::config::server::Auth;
-use crate::server::{
-    auth,
-    state::{Finding, Shared},
+use crate::{
+    config::server::Auth,
+    metrics::process,
+    server::{
+        auth,
+        state::{Finding, Shared},
+    },
 };
 
 /// What `/health` and `/health/live` say.
@@ -37,7 +40,7 @@ pub(crate) async fn live(State(shared): State<Arc<Shared>>) -> Json<Live> {
     Json(Live {
         status: "ok",
         uptime_seconds: Some(shared.started.elapsed().as_secs()),
-        memory_bytes: resident_bytes(),
+        memory_bytes: process::resident_bytes(),
     })
 }
 
@@ -100,12 +103,4 @@ fn details(shared: &Shared, finding: Option<Finding>) -> Details {
         checked_seconds_ago: finding.as_ref().map(|finding| finding.at.elapsed().as_secs()),
         failure: finding.and_then(|finding| finding.failure),
     }
-}
-
-/// The memory this process holds, where the system tells (Linux).
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }

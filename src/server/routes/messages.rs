@@ -6,7 +6,7 @@ mod forward;
 mod prepare;
 mod refusal;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     Extension,
@@ -65,7 +65,9 @@ async fn exchange(
 ) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
     let body = limits::read_body(&head.headers, body, &shared.config.limits, &shared.room, log).await?;
+    let begun = Instant::now();
     let places = dispatch::places(shared, log, &body.bytes).await?;
+    log.note_own_work(begun);
     let mut tour = Tour::new(&places, log);
     let (mut slot, mut last) = (Some(slot), Err(ApiError::stopping()));
     while let Some(trial) = tour.next() {
@@ -93,7 +95,10 @@ async fn attempt(
 ) -> Result<Response, ApiError> {
     let mut course = Course::default();
     loop {
-        let prepared = match prepare(shared, log, &head.headers, body.clone(), course.clone()).await? {
+        let begun = Instant::now();
+        let plan = prepare(shared, log, &head.headers, body.clone(), course.clone()).await;
+        log.note_own_work(begun);
+        let prepared = match plan? {
             Plan::Translate(prepared) => *prepared,
             Plan::Forward(forward) => {
                 let mut headers: HeaderMap = warning(&forward.report).into_iter().collect();

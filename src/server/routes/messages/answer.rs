@@ -1,6 +1,6 @@
 //! The way back: from the upstream's answer to the client's.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{
     body::Body,
@@ -65,6 +65,7 @@ pub(super) async fn translate_back(
     }
     let body = collected(answer.body, limits, &prepared.context).await?;
     let Prepared { context, report: mut lost, .. } = prepared;
+    let begun = Instant::now();
     let (message, report) = response(&body, secret::message_id(), context)
         .map_err(|error| ApiError::upstream(mask.error(error)))?;
     log.note(|notes| {
@@ -76,6 +77,7 @@ pub(super) async fn translate_back(
     // The headers have not gone yet, so they name what was lost on both ways.
     lost.extend(report);
     let mut response = json(&message, body.len());
+    log.told_in(begun.elapsed());
     response.headers_mut().extend(warning(&lost));
     Ok(response)
 }

@@ -1,6 +1,6 @@
 //! Requests to upstreams that speak Messages themselves: their bytes go there and come back.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Instant};
 
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -55,6 +55,7 @@ impl Forward {
             notes.model_requested = Some(opened.model.clone());
             notes.model_upstream = Some(wishes.model.clone());
             notes.upstream_name = Some(shared.config.upstream.name.clone());
+            notes.model_labels = Some(shared.model_labels(&opened.model, &wishes.model));
             notes.stream = Some(opened.stream);
             allowed = notes.check_model(&opened.model, &wishes.model);
         });
@@ -165,8 +166,10 @@ impl Forward {
             event_stream(stream_events(shared, log, mask, Teller::forwarded(stream), answer, slot).await?)
         } else {
             let body = answer.body.collect(limits.max_response_size, limits.stream_idle_timeout).await?;
+            let begun = Instant::now();
             let whole = messages_forwarded::response(&body, &self.requested, &upstream.name)
                 .map_err(|error| ApiError::upstream(mask.error(error)))?;
+            log.told_in(begun.elapsed());
             log.note(|notes| {
                 notes.usage = Some(whole.usage);
                 notes.stop_reason = whole.stop_reason.map(|reason| reason.as_str().to_owned());

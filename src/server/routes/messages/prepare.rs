@@ -170,7 +170,9 @@ pub(in super::super) fn parse(shared: &Shared, log: &Log, body: &[u8]) -> Result
     log.note(|notes| {
         notes.model_requested = Some(requested.clone());
         notes.upstream_name = Some(shared.config.upstream.name.clone());
-        allowed = notes.check_model(requested, &shared.config.models.resolve(requested).model);
+        let model = shared.config.models.resolve(requested).model;
+        notes.model_labels = Some(shared.model_labels(requested, &model));
+        allowed = notes.check_model(requested, &model);
     });
     allowed?;
     Ok(parsed)
