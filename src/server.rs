@@ -4,7 +4,7 @@
 //! `router.rs`, what becomes of it in `routes/`.
 
 mod accept;
-mod auth;
+pub mod auth;
 mod client_address;
 mod client_io;
 mod clients;

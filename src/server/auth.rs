@@ -24,7 +24,7 @@ use crate::{
 
 /// Who calls, as far as that is known.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Caller {
+pub struct Caller {
     /// The id of the client's key.
     pub(crate) id: Option<String>,
     /// What that client may do.
@@ -110,7 +110,7 @@ pub(crate) fn origin_allowed(server: &Server, origin: &HeaderValue) -> bool {
 
 /// Why a key was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Denied {
+pub enum Denied {
     /// There was none.
     Missing,
     /// It is nobody's.
@@ -137,8 +137,12 @@ impl From<Denied> for ApiError {
     }
 }
 
-/// Decides by the two headers in which clients send keys; one valid key is enough.
-pub(crate) fn authenticate(
+/// Decides by the two headers in which clients send keys, `x-api-key` and `authorization: Bearer`; one valid key is
+/// enough.
+///
+/// # Errors
+/// When keys are required and there is none, or none that is valid now.
+pub fn authenticate(
     auth: Auth,
     keys: &ClientKeys,
     headers: &HeaderMap,

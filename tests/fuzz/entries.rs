@@ -5,9 +5,12 @@
 
 use super::{sse, sse_rules};
 use aiapiproxy::config::env::Surroundings;
+use aiapiproxy::config::server::Auth;
 use aiapiproxy::config::{Config, Sources};
 use aiapiproxy::protocol::anthropic::error::{Error, ErrorKind};
 use aiapiproxy::protocol::anthropic::request::Request;
+use aiapiproxy::secret::{ClientKey, ClientKeys, digest};
+use aiapiproxy::server::auth::authenticate;
 use aiapiproxy::sse::{Decoder, encode};
 use aiapiproxy::translate::context::Context;
 use aiapiproxy::translate::quirks::Preset;
@@ -16,7 +19,9 @@ use aiapiproxy::translate::stream::{End, Stream};
 use aiapiproxy::translate::{
     Asked, Options, UpstreamAnswer, error as translate_error, request as translate_request,
 };
+use http::{HeaderMap, HeaderValue};
 use std::path::Path;
+use std::time::SystemTime;
 
 /// One way in.
 #[derive(Clone, Copy)]
@@ -28,13 +33,14 @@ pub(crate) struct Entry {
 }
 
 /// Every way in.
-pub(crate) const ENTRIES: [Entry; 6] = [
+pub(crate) const ENTRIES: [Entry; 7] = [
     Entry { name: "request", run: request },
     Entry { name: "answer", run: answer },
     Entry { name: "stream", run: stream },
     Entry { name: "decoder", run: decoder },
     Entry { name: "error", run: error },
     Entry { name: "config", run: config },
+    Entry { name: "auth", run: auth },
 ];
 
 /// Longest event that is taken, in bytes.
@@ -133,6 +139,28 @@ pub(crate) fn config(bytes: &[u8]) {
         let told = error.to_string();
         assert!(!told.is_empty() && told.lines().count() <= 3, "{told}");
     }
+}
+
+/// The headers that carry a client's key, the real key among other bytes: only the whole key opens.
+pub(crate) fn auth(bytes: &[u8]) {
+    const KEY: &str = "aap_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
+    let (choice, bytes) = split_choice(bytes);
+    let (before, after) = bytes.split_at(bytes.len().min(choice % 8));
+    let key = &KEY[..KEY.len() - usize::from(choice & 8 != 0)];
+    let value = [before, key.as_bytes(), &after[..after.len().min(choice >> 4)]].concat();
+    let name = if choice & 16 == 0 { "x-api-key" } else { "authorization" };
+    let Ok(value) = HeaderValue::from_bytes(&value) else { return };
+    let mut headers = HeaderMap::from_iter([(name.parse().expect("a name"), value.clone())]);
+    let keys = ClientKeys::from_iter([ClientKey::new("alice", digest(KEY))]);
+    let opens =
+        |headers: &HeaderMap| authenticate(Auth::Keys, &keys, headers, SystemTime::UNIX_EPOCH).is_ok();
+    if opens(&headers) {
+        let told = value.to_str().expect("keys are ASCII");
+        assert_eq!(told.split_ascii_whitespace().next_back(), Some(KEY), "{name}: {told:?}");
+    }
+    headers.insert("x-api-key", HeaderValue::from_static(KEY));
+    assert!(opens(&headers), "another header took the key away: {value:?}");
+    assert!(authenticate(Auth::Keys, &ClientKeys::default(), &headers, SystemTime::UNIX_EPOCH).is_err());
 }
 
 /// The first byte chooses a variant.
