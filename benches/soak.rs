@@ -1,8 +1,8 @@
 //! The soak: the figures of RELIABILITY.md, measured on the built program.
 //!
-//! `cargo bench --bench soak -- MINUTES [mixed] [PROGRAM]` runs all of it, or the mixed load alone, which takes so many
-//! minutes (default 10); the rest takes about four. `PROGRAM` is the path of another build to be measured. Linux only,
-//! loopback only; not part of the tests, because figures need a quiet machine.
+//! `cargo bench --bench soak -- [MINUTES] [PART…] [PROGRAM]` runs all of it, or the parts that are named (see
+//! [`PARTS`]). The mixed load takes so many minutes (default 10), the rest about four. `PROGRAM` is the path of another
+//! build to be measured. Linux only, loopback only; not part of the tests, because figures need a quiet machine.
 
 #![expect(
     clippy::expect_used,
@@ -45,25 +45,46 @@ async fn main() -> io::Result<()> {
     raise_descriptors();
     let minutes = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(10);
     let upstream = Upstream::start().await?;
-    if std::env::args().any(|argument| argument == "mixed") {
-        return mixed(&upstream, Duration::from_secs(minutes * 60)).await;
+    let named: Vec<String> = std::env::args().filter(|argument| PARTS.contains(&argument.as_str())).collect();
+    for part in PARTS.into_iter().filter(|part| named.is_empty() || named.iter().any(|it| it == part)) {
+        match part {
+            "cancels" => all_cancels(&upstream).await?,
+            "streams" => mass_abort(&upstream).await?,
+            "keep-alive" => keep_alive(&upstream).await?,
+            "retries" => amplification(&upstream).await?,
+            "slow-heads" => slow_heads(&upstream).await?,
+            "unread" => unread(&upstream).await?,
+            "sizes" => sizes(&upstream).await?,
+            "overload" => overload(&upstream).await?,
+            "silence" => silence(&upstream).await?,
+            "drain" => drain(&upstream).await?,
+            _ => mixed(&upstream, Duration::from_secs(minutes * 60)).await?,
+        }
     }
+    Ok(())
+}
+
+/// What can be measured alone, in the order of all.
+const PARTS: [&str; 11] = [
+    "cancels",
+    "streams",
+    "keep-alive",
+    "retries",
+    "slow-heads",
+    "unread",
+    "sizes",
+    "overload",
+    "silence",
+    "drain",
+    "mixed",
+];
+
+async fn all_cancels(upstream: &Upstream) -> io::Result<()> {
     let gateway = Gateway::start(upstream.address, "stream_idle_timeout = '2s'\n");
     row("resident at start", format!("{:.1} MiB", gateway.resident_kib() as f64 / 1024.0));
-    cancels(&upstream, &gateway, "hold", true, "3 cancel in the middle of a stream").await?;
-    cancels(&upstream, &gateway, "mute", true, "4 cancel before the first token").await?;
-    cancels(&upstream, &gateway, "mute", false, "4 cancel of a whole answer").await?;
-    drop(gateway);
-    mass_abort(&upstream).await?;
-    keep_alive(&upstream).await?;
-    amplification(&upstream).await?;
-    slow_heads(&upstream).await?;
-    unread(&upstream).await?;
-    sizes(&upstream).await?;
-    overload(&upstream).await?;
-    silence(&upstream).await?;
-    drain(&upstream).await?;
-    mixed(&upstream, Duration::from_secs(minutes * 60)).await
+    cancels(upstream, &gateway, "hold", true, "3 cancel in the middle of a stream").await?;
+    cancels(upstream, &gateway, "mute", true, "4 cancel before the first token").await?;
+    cancels(upstream, &gateway, "mute", false, "4 cancel of a whole answer").await
 }
 
 fn row(figure: &str, value: impl std::fmt::Display) {
