@@ -8,6 +8,11 @@ use aiapiproxy::cli::{
 };
 use color_eyre::config::HookBuilder;
 
+/// Gives memory back after a burst, which the C library's does not; figures in `benches/load/README.md`.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let hooks = HookBuilder::blank().display_env_section(false).panic_message(PanicNote);
     // Installing fails only if it was done before; errors would then look different, nothing more.

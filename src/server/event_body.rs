@@ -320,7 +320,7 @@ where
 }
 
 /// Of one write to the client.
-const MAX_BYTES_AT_ONCE: usize = 64 << 10;
+const MAX_BYTES_AT_ONCE: usize = 32 << 10;
 
 impl<S> Drop for EventBody<S> {
     /// However it ended: what it cost and what was lost.

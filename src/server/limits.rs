@@ -156,6 +156,10 @@ pub(crate) async fn read_body(
             return Err(too_large(limits, log));
         }
         room.cover(&mut share, bytes.len() + piece.len(), most, log).await?;
+        if bytes.capacity() < bytes.len() + piece.len() {
+            // Growing by and by would copy it as often, and hold two copies meanwhile.
+            bytes.reserve(announced.unwrap_or(0).saturating_sub(bytes.len()).max(piece.len()));
+        }
         bytes.extend_from_slice(&piece);
     }
     if encoding != ContentEncoding::Identity {
@@ -181,8 +185,8 @@ pub(crate) fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Reserved on a client's word, more only for bytes that came: an agent's body fits mostly. What is not filled costs
-/// no memory.
+/// Reserved on a client's word, and all that it announced once so much has come: an agent's body fits mostly. What is
+/// not filled costs no memory.
 const EAGER_BYTES: usize = 256 << 10;
 
 fn too_large(limits: &Limits, log: &Log) -> ApiError {

@@ -27,6 +27,10 @@ use super::{Error, Wire};
 pub(super) type Io = MaybeHttpsStream<TokioIo<TcpStream>>;
 type BoxError = Box<dyn StdError + Send + Sync>;
 
+/// What one read of a connection brings at most, and how long an answer's head may be, in bytes. It is also what a flood
+/// that the client does not read takes here; by hyper's own limit it would be 400 KiB.
+const MAX_BUFFER: usize = 32 << 10;
+
 /// Makes connections to one host.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
@@ -72,7 +76,7 @@ impl Connector {
             Way::Plain(tcp) => MaybeHttpsStream::Http(tcp.clone().oneshot(to).await?),
             Way::Tls(tls) => tls.clone().oneshot(to).await?,
         };
-        let (sender, connection) = http1::handshake(io).await?;
+        let (sender, connection) = http1::Builder::new().max_buf_size(MAX_BUFFER).handshake(io).await?;
         Ok(Wire { sender, connection: Box::pin(connection), over: false })
     }
 }
