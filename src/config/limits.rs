@@ -34,6 +34,9 @@ pub struct Limits {
     /// For which an idle connection to the upstream is kept. It must be less than the upstream keeps it. By default 4 s
     /// to local servers and those without TLS, which mostly close after 5 s, and 55 s to others.
     pub pool_idle_timeout: Option<Duration>,
+    /// For which a streamed answer waits for the upstream before it begins without it, so that what goes wrong later is
+    /// an `error` event and no status. Unset by default: never, as long as the upstream has not answered.
+    pub commit_after: Option<Duration>,
     /// Silence of the upstream after which the client gets a `ping` event. Default 10 s.
     pub ping_interval: Duration,
     /// For which the port stays open after the signal to stop, while readiness already says no; may be 0. Default 0.
@@ -74,6 +77,7 @@ impl Default for Limits {
             keep_alive_idle: Duration::from_secs(75),
             client_write_timeout: Duration::from_secs(120),
             pool_idle_timeout: None,
+            commit_after: None,
             ping_interval: Duration::from_secs(10),
             shutdown_delay: Duration::ZERO,
             shutdown_grace: Duration::from_secs(30),
@@ -151,6 +155,13 @@ impl Limits {
                 layers.choose(key, [$env, file]).map_or(defaults.$field, |setting| setting.value)
             }};
         }
+        macro_rules! optional {
+            ($field:ident) => {{
+                let key = concat!("limits.", stringify!($field));
+                let file = layers.file(table.$field, key, &DURATION)?;
+                layers.choose(key, [file]).map(|setting| setting.value)
+            }};
+        }
         Ok(Self {
             connect_timeout: limit!(connect_timeout, DURATION),
             first_byte_timeout: limit!(first_byte_timeout, DURATION, request_timeout.clone()),
@@ -160,11 +171,8 @@ impl Limits {
             body_total_timeout: limit!(body_total_timeout, DURATION),
             keep_alive_idle: limit!(keep_alive_idle, DURATION),
             client_write_timeout: limit!(client_write_timeout, DURATION),
-            pool_idle_timeout: {
-                let key = "limits.pool_idle_timeout";
-                let file = layers.file(table.pool_idle_timeout, key, &DURATION)?;
-                layers.choose(key, [file]).map(|setting| setting.value)
-            },
+            pool_idle_timeout: optional!(pool_idle_timeout),
+            commit_after: optional!(commit_after),
             ping_interval: limit!(ping_interval, DURATION),
             shutdown_delay: limit!(shutdown_delay, GRACE),
             shutdown_grace: limit!(shutdown_grace, GRACE),

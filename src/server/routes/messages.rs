@@ -2,6 +2,7 @@
 
 mod answer;
 mod course;
+mod early;
 mod forward;
 mod prepare;
 mod refusal;
@@ -68,7 +69,31 @@ async fn exchange(
     let begun = Instant::now();
     let places = dispatch::places(shared, log, &body.bytes).await?;
     log.note_own_work(begun);
-    let mut tour = Tour::new(&places, log);
+    let limits = &shared.config.limits;
+    let Some(commit_after) = limits.commit_after else {
+        return tour(shared, log, caller, &places, &head, &body.bytes, slot).await;
+    };
+    let (ping, stopping) = (limits.ping_interval, shared.stopping.deadline());
+    let pace = early::Pace { commit_after, ping, stopping };
+    let bytes = body.bytes.clone();
+    let answer = {
+        let (shared, log, caller) = (Arc::clone(shared), log.clone(), caller.clone());
+        async move { tour(&shared, &log, &caller, &places, &head, &body.bytes, slot).await }
+    };
+    early::begin(&bytes, Box::pin(answer), pace, log).await
+}
+
+/// Asks one upstream after the other.
+async fn tour(
+    shared: &Arc<Shared>,
+    log: &Log,
+    caller: &Caller,
+    places: &[Arc<Shared>],
+    head: &Parts,
+    body: &Bytes,
+    slot: Slot,
+) -> Result<Response, ApiError> {
+    let mut tour = Tour::new(places, log);
     let (mut slot, mut last) = (Some(slot), Err(ApiError::stopping()));
     while let Some(trial) = tour.next() {
         let slot = match slot.take() {
@@ -76,7 +101,7 @@ async fn exchange(
             None => shared.slots.take(log).await?,
         };
         let caller = dispatch::for_place(caller, shared, trial.place);
-        last = attempt(trial.place, log, &caller, &head, &body.bytes, slot).await;
+        last = attempt(trial.place, log, &caller, head, body, slot).await;
         if !tour.goes_on(trial, &last) {
             break;
         }

@@ -1,9 +1,9 @@
 //! Silence and impatience: pings, time limits, and clients that go away.
 
 use super::{Exchange, Gateway, chunks, json, request, request_id};
-use crate::support::bodies::chunk;
+use crate::support::bodies::{chunk, completion};
 use crate::support::http::Connection;
-use crate::support::serving::{broken_stream, failure};
+use crate::support::serving::{broken_stream, failure, streamed};
 use crate::support::sse_rules::check_stream;
 use crate::support::upstream::{Ending, Upstream};
 use crate::support::watched::Gate;
@@ -77,6 +77,45 @@ fn f05_an_upstream_that_falls_silent_after_its_head_is_given_up() {
         assert_eq!(gateway.upstream.wait_for_ending(number), Ending::ClientClosed);
     }
     gateway.end();
+}
+
+#[test]
+fn f05_an_answer_may_begin_before_the_upstream_does() {
+    let gates = [Gate::new(), Gate::new()];
+    let script = vec![
+        Exchange::new().pause(&gates[0]).sse(chunks(&["Hel", "lo"])),
+        Exchange::new().pause(&gates[1]).status(400).json(json!({"error": {"message": "no such thing"}})),
+        Exchange::new().json(completion("whole")),
+    ];
+    let limits = "[limits]\ncommit_after = '20ms'\nping_interval = '20ms'\n";
+    let gateway = Gateway::with_config(script, limits);
+    // The head comes while the upstream has said nothing.
+    let reply = gateway.post(request("hi", true));
+    assert_eq!(reply.status, 200);
+    gates[0].open();
+    let message = streamed(reply);
+    assert_eq!((message.text().as_str(), message.stop_reason.as_deref()), ("Hello", Some("end_turn")));
+    assert_eq!(message.start["model"], "claude-sonnet-5-5");
+    let reply = gateway.post(request("hi", true));
+    assert_eq!(reply.status, 200);
+    gates[1].open();
+    let (error, message) = broken_stream(reply);
+    assert_eq!(error["type"], "invalid_request_error");
+    assert!(error["message"].as_str().unwrap().contains("no such thing"), "{error}");
+    assert_eq!(message.text(), "");
+    assert_eq!(gateway.say("hi")["content"][0]["text"], "whole");
+    let stderr = gateway.end();
+    assert_eq!(stderr.matches("end=\"upstream_error\"").count(), 1, "{stderr}");
+}
+
+#[test]
+fn f05_a_client_that_leaves_an_answer_that_began_early_ends_the_call() {
+    let limits = "[limits]\ncommit_after = '20ms'\n";
+    let gateway = Gateway::with_config(vec![Exchange::new().hang()], limits);
+    drop(gateway.post(request("hi", true)));
+    assert_eq!(gateway.upstream.wait_for_ending(0), Ending::ClientClosed);
+    let stderr = gateway.end();
+    assert!(stderr.contains("end=\"client_closed\""), "{stderr}");
 }
 
 #[test]
