@@ -68,6 +68,8 @@ pub struct Upstream {
     pub auth_style: AuthStyle,
     /// More roots that its certificate may come from, in PEM. Default none.
     pub ca_file: Option<PathBuf>,
+    /// Whether it is called over HTTP/2. Default false: all calls would share one connection.
+    pub http2: bool,
     /// The variable that names a proxy on the way to it. Default none.
     #[serde(skip)]
     pub proxy_variable: Option<&'static str>,
@@ -137,6 +139,7 @@ impl Upstream {
             dialect_origin: Origin::Default,
             auth_style: default_auth_style(preset, Wish::Auto),
             ca_file: None,
+            http2: false,
             proxy_variable: None,
             api_version: None,
             model_family: None,
@@ -178,6 +181,7 @@ impl fmt::Debug for Upstream {
             .field("dialect_origin", &self.dialect_origin)
             .field("auth_style", &self.auth_style)
             .field("ca_file", &self.ca_file)
+            .field("http2", &self.http2)
             .field("proxy_variable", &self.proxy_variable)
             .field("api_version", &self.api_version)
             .field("model_family", &self.model_family)
@@ -334,6 +338,8 @@ impl Upstream {
         let ca_file = layers.file.setting(table.ca_file);
         let ca_file = layers.choose("upstream.ca_file", [ca_file]).map(|it| it.value);
         upstream.ca_file = ca_file.map(|path| layers.file.beside(&path));
+        let http2 = layers.file.setting(table.http2);
+        upstream.http2 = layers.choose("upstream.http2", [http2]).is_some_and(|it| it.value);
         upstream.proxy_variable = proxy::variable(&upstream.base_url, layers)?;
         upstream.api_version = api_version;
         let family = layers.file(table.model_family, "upstream.model_family", &TEXT)?;

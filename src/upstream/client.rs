@@ -22,7 +22,7 @@ use crate::config::{limits::Limits, upstream::Upstream as Settings};
 pub(super) enum Clients {
     /// Without anything between.
     Direct(Direct),
-    /// Through the proxy that the system names, or with further roots.
+    /// Through the proxy that the system names, with further roots, or over HTTP/2.
     Proxied(Proxied),
 }
 
@@ -37,6 +37,27 @@ pub(super) struct Proxied {
     is_local: bool,
     /// Beside those that the system trusts.
     roots: Vec<Certificate>,
+    protocol: Protocol,
+}
+
+/// What is spoken below the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    /// HTTP/2 as it is negotiated by TLS.
+    Http2,
+    /// HTTP/2 without TLS, which must be known beforehand.
+    Http2Plain,
+}
+
+impl Protocol {
+    fn of(settings: &Settings) -> Self {
+        match settings.base_url.scheme() {
+            _ if !settings.http2 => Self::Http1,
+            "https" => Self::Http2,
+            _ => Self::Http2Plain,
+        }
+    }
 }
 
 /// One request, whatever the way.
@@ -62,14 +83,17 @@ impl Clients {
         let base_url = &settings.base_url;
         let connect_timeout = limits.connect_timeout;
         let idle_timeout = limits.pool_idle_timeout.unwrap_or_else(|| pool_idle_timeout(base_url));
-        if is_direct(base_url) && settings.ca_file.is_none() {
+        let protocol = Protocol::of(settings);
+        if is_direct(base_url) && settings.ca_file.is_none() && protocol == Protocol::Http1 {
             return Direct::new(base_url, connect_timeout, idle_timeout).map(Self::Direct);
         }
         let roots = settings.ca_file.as_deref().map_or(Ok(Vec::new()), roots)?;
         let is_local = is_loopback(base_url);
-        let pooled = builder(connect_timeout, is_local, &roots).pool_idle_timeout(idle_timeout).build();
+        let pooled =
+            builder(connect_timeout, is_local, &roots, protocol).pool_idle_timeout(idle_timeout).build();
         let pooled = pooled.map_err(|error| Error::setup(&error))?;
-        Ok(Self::Proxied(Proxied { pooled, fresh: OnceLock::new(), connect_timeout, is_local, roots }))
+        let fresh = OnceLock::new();
+        Ok(Self::Proxied(Proxied { pooled, fresh, connect_timeout, is_local, roots, protocol }))
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -117,9 +141,9 @@ impl Proxied {
         if let Some(client) = self.fresh.get() {
             return Ok(client);
         }
-        let client =
-            builder(self.connect_timeout, self.is_local, &self.roots).pool_max_idle_per_host(0).build();
-        let client = client.map_err(|error| Error::setup(&error))?;
+        let client = builder(self.connect_timeout, self.is_local, &self.roots, self.protocol)
+            .pool_max_idle_per_host(0);
+        let client = client.build().map_err(|error| Error::setup(&error))?;
         Ok(self.fresh.get_or_init(|| client))
     }
 }
@@ -146,14 +170,21 @@ fn roots(path: &Path) -> Result<Vec<Certificate>, Error> {
     Ok(roots)
 }
 
-fn builder(connect_timeout: Duration, is_local: bool, roots: &[Certificate]) -> ClientBuilder {
-    let mut builder = Client::builder()
+fn builder(
+    connect_timeout: Duration,
+    is_local: bool,
+    roots: &[Certificate],
+    protocol: Protocol,
+) -> ClientBuilder {
+    let builder = match protocol {
+        Protocol::Http1 => Client::builder().http1_only().retry(retry::never()),
+        // A server that closes its connection says which requests it has not looked at; those are sent again below.
+        Protocol::Http2 => Client::builder(),
+        Protocol::Http2Plain => Client::builder().http2_prior_knowledge(),
+    };
+    let mut builder = builder
         // A redirect would carry the key and the prompt to a place that nobody configured.
         .redirect(redirect::Policy::none())
-        // What is retried is decided in one place, `retry.rs`.
-        .retry(retry::never())
-        // One HTTP/2 connection per host would be a ceiling.
-        .http1_only()
         // Without it a small request waits 40 ms for the acknowledgement of the one before.
         .tcp_nodelay(true)
         .tcp_keepalive(Duration::from_secs(15))

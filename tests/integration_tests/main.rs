@@ -106,6 +106,7 @@ mod serve_models;
 
 // `serve`: health, the front door, and paths that nobody serves.
 mod serve_health;
+mod serve_http2;
 
 // `serve`: its configuration, in all layers and with all mistakes.
 mod serve_config;
