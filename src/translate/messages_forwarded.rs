@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | request | `model` becomes the upstream's name; lone surrogates become U+FFFD | [`Opened`], [`request()`] |
 //! | request, if wished | Claude Code's billing header is left out; system messages find the place that the upstream's template wants | [`Wishes`], `placement.rs` |
+//! | request, unless every URL may pass | what names images or documents by URLs that may not pass is refused | `media.rs` |
 //! | whole answer | `model` becomes the requested name | [`response()`] |
 //! | stream | the same in `message_start`; events get the names that the SDKs need; `data: [DONE]` goes | [`Stream`] |
 //! | failure | Anthropic's type and message stay; other shapes are translated as those of any upstream | [`error()`] |
@@ -26,6 +27,7 @@
 //! ```
 
 mod error;
+mod media;
 mod placement;
 mod request;
 mod response;

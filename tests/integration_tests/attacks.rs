@@ -272,6 +272,19 @@ fn images_by_url_lead_into_no_private_network() {
 }
 
 #[test]
+fn forwarded_requests_name_no_private_hosts_either() {
+    let upstream =
+        Upstream::always(|_: &Request| Exchange::new().json(json!({"type": "message", "content": []})));
+    let toml = "[upstream]\ndialect = 'messages'\n";
+    let gateway = Gateway::before(upstream, |program| configured(program, toml));
+    let error = failure(gateway.post(with_image("http://169.254.169.254/")), 400, "invalid_request_error");
+    assert!(error["message"].as_str().unwrap().contains("images.url"), "{error}");
+    assert_eq!(gateway.upstream.requests().len(), 0);
+    answer(gateway.post(with_image("https://example.com/cat.png")));
+    gateway.end();
+}
+
+#[test]
 fn images_by_url_are_the_operators_choice() {
     let upstream = || Upstream::always(|_: &Request| Exchange::new().json(completion("Hello")));
     let with = |rule: &str| {

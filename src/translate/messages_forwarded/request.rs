@@ -1,11 +1,11 @@
 //! Requests: the few members that are acted upon are found in the text, the rest is not looked at.
 
-use super::placement;
 use super::splice::{Splices, place};
+use super::{media, placement};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::json;
 use crate::translate::json_object::{Members, quoted};
-use crate::translate::quirks::SystemMode;
+use crate::translate::quirks::{MediaUrls, SystemMode};
 use crate::translate::report::{Kind, Report};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -113,12 +113,19 @@ pub struct Wishes {
     /// Where system messages in mid-conversation go. [`SystemMode::System`] and [`SystemMode::Developer`] leave
     /// them in their place.
     pub system_mode: SystemMode,
+    /// Which URLs of images and documents may be passed on.
+    pub media_urls: MediaUrls,
 }
 
 impl Wishes {
     /// Nothing but that model.
     pub fn model(model: impl Into<String>) -> Self {
-        Self { model: model.into(), strip_billing_header: false, system_mode: SystemMode::System }
+        Self {
+            model: model.into(),
+            strip_billing_header: false,
+            system_mode: SystemMode::System,
+            media_urls: MediaUrls::Pass,
+        }
     }
 }
 
@@ -134,8 +141,9 @@ pub struct Forwarded<'a> {
 /// The request as it goes to the upstream.
 ///
 /// # Errors
-/// `invalid_request_error` for system messages that cannot be placed as wished.
+/// `invalid_request_error` for system messages that cannot be placed as wished, and URLs that may not be passed on.
 pub fn request<'a>(opened: &'a Opened<'_>, wishes: &Wishes) -> Result<Forwarded<'a>, Error> {
+    media::check_urls(&opened.text, &opened.places, wishes.media_urls)?;
     let mut report = Report::default();
     if opened.repaired_surrogates > 0 {
         report.add("", Kind::Repaired, "lone surrogate escapes became U+FFFD");

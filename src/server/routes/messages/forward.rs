@@ -197,6 +197,7 @@ fn wishes(shared: &Shared, requested: &str) -> Option<Wishes> {
         model,
         strip_billing_header: upstream.strip_billing_header,
         system_mode: upstream.forwarded_system,
+        media_urls: shared.config.images.url,
     })
 }
 
