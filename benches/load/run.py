@@ -7,7 +7,7 @@ Builds the release binary and the two tools beside this file, starts the mock up
 a Markdown table. nginx (only copying bytes) and wrk are needed for the rows that name them; without nginx there are
 no ratios. The proxies are pinned to core 0, the mock and the load to core 1. On a machine with other work CPU per
 unit is the sound figure: wall time is what others left over. --growth measures instead how the cost grows with
-the body, the number of open streams and the size of events, and draws benches/growth-*.svg.
+the body, the number of open streams and the size of events, and draws growth-*.svg beside this file.
 """
 import argparse, json, os, shutil, socket, statistics, subprocess, sys, tempfile, threading, time, urllib.request
 
@@ -159,6 +159,34 @@ def open_streams(target, count=256):
     return {**result, "mb": peak[0]}
 
 
+def run_alone(*cmd):
+    """Seconds of CPU and most resident memory, in MB, of a program that ends by itself."""
+    process = subprocess.Popen(["taskset", "-c", "0", *cmd], env=environment(), stdout=subprocess.DEVNULL)
+    peak, over = [0.0], threading.Event()
+
+    def watch():
+        # Not `ru_maxrss`: that counts the memory of this program too, which the child has until it is another.
+        while not over.wait(0.02):
+            try:
+                with open(f"/proc/{process.pid}/status") as status:
+                    line = next((line for line in status if line.startswith("VmHWM:")), None)
+                with open(f"/proc/{process.pid}/comm") as name:
+                    if line and name.read().strip() == os.path.basename(cmd[0])[:15]:
+                        peak[0] = max(peak[0], int(line.split()[1]) * 1024 / 1e6)
+            except OSError:
+                pass
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status
+    over.set()
+    watcher.join()
+    if status:
+        sys.exit(f"{cmd} failed: {status}")
+    return usage.ru_utime + usage.ru_stime, peak[0]
+
+
 def convert():
     """MB of input per second, and the most memory; a ratio of 1 is `serde_json` reading the same into nothing."""
     stream = f"{ROOM}/stream.sse"
@@ -174,17 +202,13 @@ def convert():
         for _ in range(400):
             file.write(body)
     for name, path, flags in (("convert, stream", stream, []), ("convert, 228 KB requests", lines, ["--jsonl"])):
-        rates, peak = [], 0
+        size, ours, theirs = os.path.getsize(path) / 1e6, [], []
         for _ in range(args.reps):
-            before = os.times()
-            process = subprocess.Popen(["taskset", "-c", "0", BINARY, "convert", *flags, path], env=environment(),
-                                       stdout=subprocess.DEVNULL)
-            _, status, usage = os.wait4(process.pid, 0)
-            if status:
-                sys.exit(f"convert failed: {status}")
-            rates.append(os.path.getsize(path) / 1e6 / (usage.ru_utime + usage.ru_stime))
-            peak = max(peak, usage.ru_maxrss / 1e3)
-        print(f"| {name} | – | {statistics.median(rates):.0f} MB per CPU second, {peak:.0f} MB at most | – | – | – | – |", flush=True)
+            theirs.append(run_alone(tool("ignored"), path))
+            ours.append(run_alone(BINARY, "convert", *flags, path))
+        rate = lambda runs: statistics.median(size / seconds for seconds, _ in runs)
+        print(f"| {name} | serde_json: {rate(theirs):.0f} MB per CPU second | {rate(ours):.0f} MB per CPU second, "
+              f"{max(peak for _, peak in ours):.0f} MB at most | {rate(ours) / rate(theirs):.2f} | – | – | – |", flush=True)
 
 
 def growth():
@@ -232,7 +256,7 @@ def plot(name, title, points):
         svg.append(f'<circle cx="{x:.0f}" cy="{y:.0f}" r="3" fill="#06c"/>')
         svg.append(f'<text x="{x:.0f}" y="{y - 8:.0f}" text-anchor="end">{b:,.3g}</text>')
         svg.append(f'<text x="{x:.0f}" y="348" text-anchor="middle">{a:,.0f}</text>')
-    path = f"{ROOT}/benches/growth-{name}.svg"
+    path = f"{HERE}/growth-{name}.svg"
     with open(path, "w") as file:
         file.write("\n".join([*svg, "</svg>"]) + "\n")
     print(path, [(round(x), round(y, 2)) for x, y in points], flush=True)
