@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde_json::value::RawValue;
 
 use super::{Dialect, Kind, route::Found};
+use crate::protocol::json;
 
 /// What an input looks like from its first characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,9 @@ pub(super) struct Members<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
 impl<'a> Members<'a> {
     /// Those of an object, or of the first object in an array, in which Gemini wraps its errors.
     pub(super) fn of(document: &'a [u8]) -> Option<Self> {
+        if let Some(members) = json::read(document) {
+            return Some(Self(members));
+        }
         if let Ok(members) = serde_json::from_slice(document) {
             return Some(Self(members));
         }

@@ -83,7 +83,7 @@ pub(super) fn convert(
         Route::Response(upstream) => {
             let context = settings.context(upstream, stated_model());
             let (message, report) = response(document, name, context)?;
-            Ok(Converted { text: Text::Json(json(&message)?), report })
+            Ok(Converted { text: Text::Json(json(&message, document.len())?), report })
         }
         Route::ExplodeAnswer(upstream) => {
             let context = settings.context(upstream, stated_model());
@@ -112,7 +112,9 @@ fn request(
     let parsed = Request::parse(document).map_err(|error| refused(name, &error))?;
     let options = settings.options(upstream, &parsed.request.model);
     let translated = translate::request(parsed, &options).map_err(|error| refused(name, &error))?;
-    Ok(Converted { text: Text::Json(json(&translated.body)?), report: translated.report })
+    // What it says is mostly what the client said.
+    let expected = document.len() + document.len() / 16 + 1024;
+    Ok(Converted { text: Text::Json(json(&translated.body, expected)?), report: translated.report })
 }
 
 fn response(document: &[u8], name: &str, context: Context) -> Result<(Message, Report), Failure> {
@@ -125,7 +127,7 @@ fn error(document: &[u8], members: Option<&Members<'_>>, settings: &Settings) ->
     let answer = UpstreamAnswer { status, body: document, ..UpstreamAnswer::default() };
     let mut error = translate::error(&answer, &Asked::from(&settings.context(Upstream::Chat, None)));
     error.message = mask_keys(&error.message, &[]).into_owned();
-    Ok(Converted { text: Text::Json(json(&error.envelope(None))?), report: Report::default() })
+    Ok(Converted { text: Text::Json(json(&error.envelope(None), 0)?), report: Report::default() })
 }
 
 /// The status of an error that does not say.
@@ -149,8 +151,8 @@ fn unrecognised(name: &str, document: &[u8]) -> Failure {
     failure.mend("say what it is with --kind request|response|stream|error")
 }
 
-fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
-    json::to_vec(value, 0).map_err(|error| {
+fn json(value: &impl Serialize, expected: usize) -> Result<Vec<u8>, Failure> {
+    json::to_vec(value, expected).map_err(|error| {
         Failure::new(Exit::Internal, "cannot write the result as JSON").why(error.to_string())
     })
 }
@@ -188,7 +190,7 @@ impl Text {
 impl Converted {
     /// A message that a stream was folded into.
     pub(super) fn message(message: &Message, report: Report) -> Result<Self, Failure> {
-        Ok(Self { text: Text::Json(json(message)?), report })
+        Ok(Self { text: Text::Json(json(message, 0)?), report })
     }
 }
 
