@@ -32,7 +32,8 @@
 //! - A stream is legal whatever the upstream sends: one `message_start`; blocks 0, 1, 2 … one at a time; then
 //!   either `message_delta` and `message_stop`, or an `error` as the last event. A break never looks like an end.
 //! - What cannot be carried over is refused, or stands in the [`translate::report::Report`].
-//! - Opaque JSON (schemas, tool inputs) keeps its bytes: it travels as `RawValue`.
+//! - Opaque JSON (schemas, tool inputs) keeps its bytes: it travels as `RawValue`. Texts of requests stay as the client
+//!   escaped them ([`protocol::json::Escaped`]); only what must be read is unescaped.
 //! - Dropping the answer's body ends the call to the upstream: no task is spawned for a request.
 //! - Quirks of upstreams are data ([`translate::quirks`]); no code asks for a vendor's name.
 //! - Nothing is retried once a byte has gone to the client.

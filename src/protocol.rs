@@ -3,7 +3,8 @@
 //! Types mirror the vendors' documents; each file names its source and the date it was read. Requests of
 //! clients are read strictly (a wrong type is an error that names the place, an unknown member is remembered
 //! by name); answers of upstreams are read leniently, because many servers that say "OpenAI-compatible" deviate.
-//! What is only carried (tool schemas, tool inputs) stays `RawValue`: its bytes are never touched.
+//! What is only carried (tool schemas, tool inputs) stays `RawValue`: its bytes are never touched. Texts of requests
+//! stay escaped ([`json::Escaped`]).
 
 #[macro_use]
 mod object;

@@ -63,5 +63,5 @@ fn a_turn_of_the_conversation_costs_a_fixed_number_of_allocations() {
     assert_eq!((many - few) / 100, TURN, "{few} allocations for few turns, {many} for 100 more");
 }
 
-/// Ids, names, texts and inputs of a turn, and the places that errors would name.
-const TURN: u64 = 61;
+/// Ids, names, texts and inputs of a turn.
+const TURN: u64 = 32;

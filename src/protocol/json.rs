@@ -1,14 +1,22 @@
-//! What is checked on a JSON text before any type is read from it, nesting depth and lone surrogates; and how JSON is
-//! written ([`write()`]).
+//! How JSON is read ([`read()`]) and written ([`write()`]), and strings that stay escaped in between ([`Escaped`]); what
+//! is checked on a JSON text before `serde_json` reads it, nesting depth and lone surrogates ([`scan`]).
 //!
 //! `serde_json` limits depth only in typed parts and refuses a lone surrogate escape (`"\ud83d"`), which
 //! clients written in JavaScript really send. One linear scan does both for every part, also for those that
-//! are only carried.
+//! are only carried. [`read()`] checks the same while it reads, and leaves to scan and `serde_json` what it finds amiss.
 
+mod escaped;
+mod read;
+mod string_end;
 mod write;
 
 use std::borrow::Cow;
 
+use escaped::{is_high, is_low, unit_at};
+
+pub(crate) use escaped::OrElse;
+pub use escaped::{Chars, Escaped};
+pub use read::read;
 pub use write::{plain_length, to_vec, write, write_str};
 
 /// Deepest nesting of arrays and objects that is accepted, as in `serde_json`.
@@ -96,17 +104,7 @@ fn skip_string(text: &[u8], mut at: usize, repairs: &mut Vec<usize>) -> usize {
 
 /// The UTF-16 unit of a `\uXXXX` escape that begins at `at`.
 fn escaped_unit(text: &[u8], at: usize) -> Option<u16> {
-    let escape = text.get(at..at + 6)?;
-    let digits = escape.strip_prefix(b"\\u")?;
-    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
-}
-
-fn is_high(unit: u16) -> bool {
-    (0xD800..0xDC00).contains(&unit)
-}
-
-fn is_low(unit: u16) -> bool {
-    (0xDC00..0xE000).contains(&unit)
+    unit_at(text.get(at..)?)
 }
 
 fn replace_escapes<'a>(text: &'a [u8], escapes: &[usize]) -> Cow<'a, [u8]> {

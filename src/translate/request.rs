@@ -13,6 +13,7 @@ mod form;
 mod hints;
 mod markers;
 mod part;
+mod place;
 mod reasoning;
 mod settings;
 mod system;
@@ -35,6 +36,7 @@ use super::tool_names::ToolNames;
 use super::{Dialect, Options, StopSequences, messages_via_chat, messages_via_responses, tokens};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::Parsed;
+use crate::protocol::json::Escaped;
 use crate::protocol::openai::{chat, responses};
 use hints::{refuse_unsupported, report_hints, report_unknown};
 use serde::Serialize;
@@ -67,14 +69,16 @@ pub enum Piece<'a> {
     Message,
     /// A tool's definition begins.
     Tool,
-    /// Text of any kind.
+    /// A name, an id, or JSON that is text to the model.
     Text(&'a str),
+    /// What somebody says.
+    Said(&'a Escaped),
     /// Reasoning that only the upstream can read, in base64.
     Sealed(&'a str),
     /// An image, by its URL.
-    Image(&'a str),
+    Image(&'a Escaped),
     /// A file, by its URL.
-    File(&'a str),
+    File(&'a Escaped),
 }
 
 impl Body {

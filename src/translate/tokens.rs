@@ -5,12 +5,15 @@
 //! upstream, not what the client sent.
 
 use super::request::{Body, Piece};
+use crate::protocol::json::Escaped;
+use std::borrow::Cow;
 
 mod estimate;
 mod image;
 mod pdf;
 mod sample;
 
+use estimate::estimate_escaped;
 pub use estimate::estimate_text;
 use sample::Sample;
 
@@ -27,13 +30,18 @@ const MAX_PIECE_BYTES: usize = 64 << 10;
 pub fn estimate(request: &Body) -> u64 {
     let mut bytes = 0;
     request.pieces(&mut |piece| {
-        if let Piece::Text(text) = piece {
-            bytes += text.len();
-        }
+        bytes += match piece {
+            Piece::Text(text) => text.len(),
+            Piece::Said(text) => text.inner().len(),
+            _ => 0,
+        };
     });
     let mut sample = Sample::new(bytes);
     let others = measure(request, &mut |text| {
-        sample.take(text);
+        match text {
+            Text::Plain(text) => sample.take(text, estimate_text),
+            Text::Escaped(text) => sample.take(text.inner(), estimate_escaped),
+        }
         0
     });
     others + sample.tokens()
@@ -47,12 +55,12 @@ pub fn estimate_output(bytes: usize) -> u64 {
 /// A count of the input tokens by OpenAI's o200k tables. Takes some 100 ms on first use and milliseconds per
 /// 100 KB after: run it where it may block.
 pub fn count(request: &Body) -> u64 {
-    measure(request, &mut count_text)
+    measure(request, &mut |text| count_text(&text.plain()))
 }
 
 /// A count of the input tokens by the length of the texts alone: [`chars_text`].
 pub fn count_by_chars(request: &Body) -> u64 {
-    measure(request, &mut chars_text)
+    measure(request, &mut |text| chars_text(&text.plain()))
 }
 
 /// The o200k tokens of a text. Blocks as [`count`] does.
@@ -83,19 +91,35 @@ fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// A text in a request.
+enum Text<'a> {
+    Plain(&'a str),
+    Escaped(&'a Escaped),
+}
+
+impl<'a> Text<'a> {
+    fn plain(self) -> Cow<'a, str> {
+        match self {
+            Self::Plain(text) => Cow::Borrowed(text),
+            Self::Escaped(text) => text.unescaped(),
+        }
+    }
+}
+
 /// Adds up a request, its texts by `text`.
-fn measure(request: &Body, text: &mut impl FnMut(&str) -> u64) -> u64 {
+fn measure(request: &Body, text: &mut impl FnMut(Text<'_>) -> u64) -> u64 {
     let model = request.model();
     let mut total = PER_ANSWER;
     request.pieces(&mut |piece| {
         total += match piece {
             Piece::Message => PER_MESSAGE,
             Piece::Tool => PER_TOOL,
-            Piece::Text(said) => text(said),
+            Piece::Text(said) => text(Text::Plain(said)),
+            Piece::Said(said) => text(Text::Escaped(said)),
             // Four letters of base64 hide three bytes.
             Piece::Sealed(base64) => estimate_output(base64.len() / 4 * 3),
-            Piece::Image(url) => image::tokens(url, model),
-            Piece::File(url) => pdf::tokens(url),
+            Piece::Image(url) => image::tokens(&url.unescaped(), model),
+            Piece::File(url) => pdf::tokens(&url.unescaped()),
         }
     });
     total
@@ -111,7 +135,7 @@ mod tests {
     use crate::protocol::openai::chat::request::{Content, Message, Request};
 
     fn request(text: &str) -> Body {
-        let content = Content::Text(text.to_owned());
+        let content = Content::Text(text.into());
         Body::Chat(Request { messages: vec![Message::User { content }], ..Request::default() })
     }
 

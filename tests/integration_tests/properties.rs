@@ -8,9 +8,11 @@
 //! | P1 to P3 over Responses; both dialects tell the same | `responses` |
 //! | P4 nothing panics, and memory stays within its cap | `totality` |
 //! | opaque JSON keeps its bytes | `opaque` |
+//! | how a client escapes its texts changes nothing | `escapes` |
 //! | an older turn's bytes are a prefix of the next turn's | `prefix` |
 //! | both readers of event streams agree | `event_streams` |
 
+mod escapes;
 mod event_streams;
 mod opaque;
 mod prefix;

@@ -4,6 +4,7 @@ pub mod browser;
 mod source;
 
 use super::request::{CacheControl, ToolChange};
+use crate::protocol::json::{Escaped, OrElse};
 use browser::{BrowserState, StateChange, Tab};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -15,7 +16,7 @@ use std::fmt;
 #[derive(Debug, Clone)]
 pub enum Content {
     /// One text.
-    Text(String),
+    Text(Escaped),
     /// Blocks in order.
     Blocks(Vec<Block>),
 }
@@ -41,7 +42,7 @@ pub enum BlockKind {
     /// Text.
     Text {
         /// The text.
-        text: String,
+        text: Escaped,
         /// Whether it carries citations.
         cited: bool,
     },
@@ -93,7 +94,7 @@ pub enum BlockKind {
     /// What the model thought.
     Thinking {
         /// The text, which may be empty.
-        thinking: String,
+        thinking: Escaped,
         /// An opaque signature, ours or another's.
         signature: Option<String>,
     },
@@ -174,12 +175,12 @@ pub enum Source {
         /// What the client says they are.
         media_type: String,
         /// The bytes, base64.
-        data: String,
+        data: Escaped,
     },
     /// At an address.
     Url(String),
     /// Plain text in the request.
-    Text(String),
+    Text(Escaped),
     /// Blocks in the request.
     Content(Content),
     /// A file stored with Anthropic.
@@ -190,6 +191,16 @@ pub enum Source {
 
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::read(deserializer)
+    }
+}
+
+impl<'de> OrElse<'de> for Content {
+    fn text(text: Escaped) -> Self {
+        Self::Text(text)
+    }
+
+    fn other<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct ContentVisitor;
         impl<'de> Visitor<'de> for ContentVisitor {
             type Value = Content;
@@ -197,10 +208,7 @@ impl<'de> Deserialize<'de> for Content {
                 f.write_str("a string or an array of content blocks")
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Content, E> {
-                Ok(Content::Text(text.to_owned()))
-            }
-            fn visit_string<E: Error>(self, text: String) -> Result<Content, E> {
-                Ok(Content::Text(text))
+                Ok(Content::Text(text.into()))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content, A::Error> {
                 let mut blocks = Vec::new();
@@ -222,7 +230,7 @@ object! {
     /// Every member that some kind of block has.
     struct WireBlock {
         required kind: String = "type",
-        optional text: String = "text",
+        optional text: Escaped = "text",
         optional citations: Citations = "citations",
         optional source: WireSource = "source",
         optional title: String = "title",
@@ -233,7 +241,7 @@ object! {
         optional tool_use_id: String = "tool_use_id",
         optional content: Content = "content",
         optional is_error: bool = "is_error",
-        optional thinking: String = "thinking",
+        optional thinking: Escaped = "thinking",
         optional signature: String = "signature",
         optional data: String = "data",
         optional tool_name: String = "tool_name",

@@ -2,7 +2,7 @@
 
 use super::block::Content;
 use super::error::Error;
-use crate::protocol::json;
+use crate::protocol::json::{self, Escaped};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -93,13 +93,25 @@ impl Request {
     /// `invalid_request_error` naming the place: malformed JSON, nesting deeper than [`json::MAX_DEPTH`],
     /// a missing, duplicate or mistyped member.
     pub fn parse(body: &[u8]) -> Result<Parsed, Error> {
+        if let Some(request) = json::read(body) {
+            return Self::checked(request, 0);
+        }
+        // Something is amiss, and it is said what.
         let scanned = json::scan(body).map_err(|error| Error::invalid_request(format!("{error}")))?;
         let text = scanned.text.as_ref();
-        let request: Self = serde_json::from_slice(text).map_err(|error| place_of(text, &error))?;
+        let mended = || if scanned.repaired > 0 { json::read(text) } else { None };
+        let request = match mended() {
+            Some(request) => request,
+            None => serde_json::from_slice(text).map_err(|error| place_of(text, &error))?,
+        };
+        Self::checked(request, scanned.repaired)
+    }
+
+    fn checked(request: Self, repaired_surrogates: usize) -> Result<Parsed, Error> {
         if request.model.len() > MAX_MODEL_BYTES {
             return Err(Error::invalid_request("model: a name is 256 bytes long at most"));
         }
-        Ok(Parsed { request, repaired_surrogates: scanned.repaired })
+        Ok(Parsed { request, repaired_surrogates })
     }
 }
 
@@ -241,7 +253,7 @@ object! {
         /// The tool's name.
         optional name: String = "name",
         /// What the tool does.
-        optional description: String = "description",
+        optional description: Escaped = "description",
         /// The schema of its input, carried.
         optional input_schema: Box<RawValue> = "input_schema",
         /// Whether the input must match the schema exactly.

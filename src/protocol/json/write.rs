@@ -32,7 +32,8 @@ pub fn write_str(text: &str, out: &mut Vec<u8>) {
         let (plain, behind) = rest.split_at_checked(plain_length(rest)).unwrap_or((rest, &[]));
         out.extend_from_slice(plain);
         let Some((&byte, behind)) = behind.split_first() else { break };
-        escape(byte, out);
+        let (escape, length) = escape(byte);
+        out.extend_from_slice(escape.get(..length).unwrap_or_default());
         rest = behind;
     }
     out.push(b'"');
@@ -70,7 +71,21 @@ const fn escaped_bytes(word: u64) -> u64 {
     (controls | zeros(word ^ (ONES * 0x22)) | zeros(word ^ (ONES * 0x5C))) & (ONES * 0x80)
 }
 
-fn escape(byte: u8, out: &mut Vec<u8>) {
+/// Appends a string as it stands between quotes.
+pub(super) fn write_escaped(text: &str, out: &mut String) {
+    let mut rest = text;
+    loop {
+        let (plain, behind) = rest.split_at_checked(plain_length(rest.as_bytes())).unwrap_or((rest, ""));
+        out.push_str(plain);
+        let Some(byte) = behind.bytes().next() else { break };
+        let (escape, length) = escape(byte);
+        out.extend(escape.iter().take(length).map(|byte| char::from(*byte)));
+        rest = behind.get(1..).unwrap_or_default();
+    }
+}
+
+/// The escape of a byte, and how many bytes it has.
+const fn escape(byte: u8) -> ([u8; 6], usize) {
     let short = match byte {
         b'"' => b'"',
         b'\\' => b'\\',
@@ -80,15 +95,17 @@ fn escape(byte: u8, out: &mut Vec<u8>) {
         0x08 => b'b',
         0x0C => b'f',
         _ => {
-            let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' + value - 10 };
-            return out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]);
+            const fn digit(value: u8) -> u8 {
+                if value < 10 { b'0' + value } else { b'a' + value - 10 }
+            }
+            return ([b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)], 6);
         }
     };
-    out.extend_from_slice(&[b'\\', short]);
+    ([b'\\', short, 0, 0, 0, 0], 2)
 }
 
 /// What `RawValue` calls itself, and its only member.
-const RAW: &str = "$serde_json::private::RawValue";
+pub(super) const RAW: &str = "$serde_json::private::RawValue";
 
 /// Writes one value.
 struct Writer<'a> {

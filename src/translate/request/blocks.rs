@@ -2,36 +2,15 @@
 
 use super::browser;
 use super::part::{FileData, Marker, Part, PartKind};
+use super::place::Place;
 use super::{FileUrls, Translation, report_unknown};
 use crate::protocol::anthropic::block::{Block, BlockKind, Content, Source};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::ToolChange;
+use crate::protocol::json::Escaped;
 use crate::translate::report::Kind;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-
-/// The place of a block in the request: JSON pointer for reports, dotted for errors.
-#[derive(Debug, Clone)]
-pub(super) struct Place(pub(super) String);
-
-impl Place {
-    pub(super) fn child(&self, step: impl std::fmt::Display) -> Self {
-        Self(format!("{}/{step}", self.0))
-    }
-
-    fn dotted(&self) -> String {
-        self.0.trim_start_matches('/').replace('/', ".")
-    }
-
-    /// The message that it is in: `/messages/3` of `/messages/3/content/1`.
-    pub(super) fn message(&self) -> Self {
-        Self(self.0.split('/').take(3).collect::<Vec<_>>().join("/"))
-    }
-
-    pub(super) fn refuse(&self, message: impl std::fmt::Display) -> Error {
-        Error::invalid_request(format!("{}: {message}", self.dotted()))
-    }
-}
 
 impl Translation<'_> {
     /// What every kind of block may carry beside its content; returns its cache marker, if the upstream takes any.
@@ -39,10 +18,10 @@ impl Translation<'_> {
         let marker = self.marker(block.cache_control.as_ref(), place);
         for name in &block.ignored {
             let reason = "it means nothing to another vendor's model";
-            self.report.add(format!("{}/{name}", place.0), Kind::Ignored, reason);
+            self.report.add(&place.child(*name), Kind::Ignored, reason);
         }
-        report_unknown(&block.unknown, &place.0, &mut self.report);
-        report_unknown(&block.unknown_in_source, &place.child("source").0, &mut self.report);
+        report_unknown(&block.unknown, place, &mut self.report);
+        report_unknown(&block.unknown_in_source, &place.child("source"), &mut self.report);
         marker
     }
 
@@ -91,7 +70,7 @@ impl Translation<'_> {
             BlockKind::Text { text, cited } => {
                 if cited {
                     let reason = "the upstream knows no citations";
-                    self.report.add(format!("{}/citations", place.0), Kind::Ignored, reason);
+                    self.report.add(&place.child("citations"), Kind::Ignored, reason);
                 }
                 self.text_part(text, place, parts);
             }
@@ -99,15 +78,15 @@ impl Translation<'_> {
             BlockKind::Document { source, title, context, citations } => {
                 if citations {
                     let reason = "the upstream answers without citations";
-                    self.report.add(format!("{}/citations", place.0), Kind::Dropped, reason);
+                    self.report.add(&place.child("citations"), Kind::Dropped, reason);
                 }
                 self.document(source, title, context.as_deref(), place, parts)?;
             }
             BlockKind::SearchResult { source, title, content, citations } => {
-                self.report.add(&place.0, Kind::Approximated, "a search result became text");
+                self.report.add(place, Kind::Approximated, "a search result became text");
                 if citations {
                     let reason = "the upstream answers without citations";
-                    self.report.add(format!("{}/citations", place.0), Kind::Dropped, reason);
+                    self.report.add(&place.child("citations"), Kind::Dropped, reason);
                 }
                 let open = format!(
                     "<search_result source=\"{}\" title=\"{}\">",
@@ -120,22 +99,22 @@ impl Translation<'_> {
                 parts.push(Part::text(format!("Tool loaded: {tool_name}")));
             }
             BlockKind::BrowserState(state) => {
-                self.report.add(&place.0, Kind::Approximated, "the state of a browser became text");
+                self.report.add(place, Kind::Approximated, "the state of a browser became text");
                 for (pointer, unknown) in state.unknown() {
-                    report_unknown(unknown, &place.child(pointer).0, &mut self.report);
+                    report_unknown(unknown, &format_args!("{place}/{pointer}"), &mut self.report);
                 }
                 parts.push(Part::text(browser::text(&state)));
             }
             // The changes were applied to the list of tools before.
             BlockKind::Compaction { content, tool_changes: _ } => {
                 let Some(content) = content else {
-                    self.report.add(&place.0, Kind::Ignored, "a compaction without content");
+                    self.report.add(place, Kind::Ignored, "a compaction without content");
                     return Ok(());
                 };
-                self.report.add(&place.0, Kind::Approximated, "a compaction became its text");
+                self.report.add(place, Kind::Approximated, "a compaction became its text");
                 self.wrapped("Summary of the earlier conversation:", "", content, place, parts)?;
             }
-            BlockKind::Marker => self.report.add(&place.0, Kind::Ignored, "a marker without content"),
+            BlockKind::Marker => self.report.add(place, Kind::Ignored, "a marker without content"),
             // They were applied to the list of tools before.
             BlockKind::ToolAddition(ToolChange::Definition(None))
             | BlockKind::ToolRemoval(ToolChange::Definition(None)) => {}
@@ -166,9 +145,9 @@ impl Translation<'_> {
         Ok(())
     }
 
-    fn text_part(&mut self, text: String, place: &Place, parts: &mut Vec<Part>) {
-        if text.trim().is_empty() {
-            self.report.add(&place.0, Kind::Ignored, "blank text");
+    fn text_part(&mut self, text: Escaped, place: &Place, parts: &mut Vec<Part>) {
+        if text.is_blank() {
+            self.report.add(place, Kind::Ignored, "blank text");
         } else {
             parts.push(Part::text(text));
         }
@@ -188,11 +167,11 @@ impl Translation<'_> {
                 }
                 if let Some(found) = found.filter(|found| *found != media_type) {
                     let reason = format!("the bytes are {found}");
-                    self.report.add(format!("{}/source/media_type", place.0), Kind::Repaired, reason);
+                    self.report.add(&place.child("source").child("media_type"), Kind::Repaired, reason);
                 }
-                format!("data:{};base64,{data}", found.unwrap_or(&media_type))
+                data_url(found.unwrap_or(&media_type), &data)
             }
-            Source::Url(url) if is_http(&url) => self.allowed_url(url, place)?,
+            Source::Url(url) if is_http(&url) => self.allowed_url(url, place)?.into(),
             Source::Url(_) => return Err(place.refuse("an image's url must begin with http:// or https://")),
             other => return Err(refuse_source(&other, "image", place)),
         };
@@ -223,14 +202,14 @@ impl Translation<'_> {
                 return self.text_document(content, title.as_deref(), context, place, parts);
             }
             Source::Base64 { media_type, data } if media_type == "application/pdf" && quirks.files => {
-                FileData::Inline(format!("data:application/pdf;base64,{data}"))
+                FileData::Inline(data_url("application/pdf", &data))
             }
             Source::Url(url) if is_http(&url) && quirks.files && self.form.file_urls != FileUrls::Refused => {
                 if title.is_some() && self.form.file_urls == FileUrls::Nameless {
                     let reason = "a file that is named by URL has no other name";
-                    self.report.add(format!("{}/title", place.0), Kind::Dropped, reason);
+                    self.report.add(&place.child("title"), Kind::Dropped, reason);
                 }
-                FileData::Url(self.allowed_url(url, place)?)
+                FileData::Url(self.allowed_url(url, place)?.into())
             }
             Source::Base64 { media_type, .. } if media_type != "application/pdf" => {
                 return Err(place.refuse(format_args!("documents of type `{media_type}` are not supported")));
@@ -242,7 +221,7 @@ impl Translation<'_> {
             other => return Err(refuse_source(&other, "document", place)),
         };
         if context.is_some() {
-            self.report.add(format!("{}/context", place.0), Kind::Dropped, "a file part has no place for it");
+            self.report.add(&place.child("context"), Kind::Dropped, "a file part has no place for it");
         }
         let filename = title.unwrap_or_else(|| "document.pdf".to_owned());
         parts.push(PartKind::File { filename, data }.into());
@@ -257,7 +236,7 @@ impl Translation<'_> {
         place: &Place,
         parts: &mut Vec<Part>,
     ) -> Result<(), Error> {
-        self.report.add(&place.0, Kind::Approximated, "a document became text");
+        self.report.add(place, Kind::Approximated, "a document became text");
         let mut open = "<document".to_owned();
         for (name, value) in [("title", title), ("context", context)] {
             if let Some(value) = value {
@@ -281,8 +260,9 @@ impl Translation<'_> {
         if inner.iter().all(Part::is_text) {
             let mut joined = Part::joined(inner, "\n");
             if let Some(text) = joined.text_mut() {
-                let whole = format!("{open}\n{text}\n{close}");
-                whole.trim_end().clone_into(text);
+                text.prepend(&format!("{open}\n"));
+                text.push_str(&format!("\n{close}"));
+                text.trim_end();
             }
             parts.push(joined);
         } else {
@@ -313,8 +293,9 @@ fn refuse_source(source: &Source, block: &str, place: &Place) -> Error {
 const IMAGE_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
 
 /// What the first bytes say; clients mislabel images, and upstreams refuse those.
-fn media_type_of(base64: &str) -> Option<&'static str> {
-    let head = STANDARD.decode(base64.get(..16)?).ok()?;
+fn media_type_of(base64: &Escaped) -> Option<&'static str> {
+    let head: String = base64.chars().take(16).collect();
+    let head = STANDARD.decode(head.get(..16)?).ok()?;
     if head.starts_with(b"\xFF\xD8\xFF") {
         Some("image/jpeg")
     } else if head.starts_with(b"\x89PNG\r\n\x1A\n") {
@@ -326,6 +307,13 @@ fn media_type_of(base64: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+fn data_url(media_type: &str, base64: &Escaped) -> Escaped {
+    let mut url = Escaped::with_capacity(media_type.len() + base64.inner().len() + 16);
+    url.push_str(&format!("data:{media_type};base64,"));
+    url.push(base64);
+    url
 }
 
 fn is_http(url: &str) -> bool {

@@ -6,7 +6,7 @@
 mod assistant;
 mod tool_results;
 
-use super::blocks::Place;
+use super::place::Place;
 use super::system::{append, reminder};
 use super::{Part, Translation, report_unknown};
 use crate::protocol::anthropic::block::{BlockKind, Content};
@@ -38,7 +38,7 @@ impl Transcript {
             return None;
         };
         let texts = sayings.iter().filter_map(|saying| match saying {
-            Saying::Text(text) => Some(text.as_str()),
+            Saying::Text(text) => Some(text.unescaped()),
             _ => None,
         });
         Some(texts.collect())
@@ -109,8 +109,9 @@ impl Translation<'_> {
         }
         let last_user = messages.iter().rposition(|message| message.role == Role::User).unwrap_or(0);
         let last = messages.len().saturating_sub(1);
+        let messages_place = Place::top("messages");
         for (index, message) in messages.into_iter().enumerate() {
-            let place = Place(format!("/messages/{index}"));
+            let place = messages_place.child(index);
             self.message_extras(&message, &place);
             match message.role {
                 Role::User => self.user(message.content, &place, &mut conversation)?,
@@ -148,7 +149,7 @@ impl Translation<'_> {
     }
 
     fn message_extras(&mut self, message: &Message, place: &Place) {
-        report_unknown(&message.unknown, &place.0, &mut self.report);
+        report_unknown(&message.unknown, place, &mut self.report);
         if message.role != Role::System {
             let extras = [
                 ("output_config", message.output_config.is_some()),
@@ -156,16 +157,16 @@ impl Translation<'_> {
             ];
             for (name, _) in extras.into_iter().filter(|(_, present)| *present) {
                 let reason = "only system messages carry it";
-                self.report.add(format!("{}/{name}", place.0), Kind::Dropped, reason);
+                self.report.add(&place.child(name), Kind::Dropped, reason);
             }
             return;
         }
         if message.clear_at.as_deref().is_some_and(|when| !matches!(when, NEXT_USER_MESSAGE | NEVER)) {
             let reason = "only `next_user_message` and `never` are known; the message stays";
-            self.report.add(format!("{}/clear_at", place.0), Kind::Dropped, reason);
+            self.report.add(&place.child("clear_at"), Kind::Dropped, reason);
         }
         if let Some(config) = &message.output_config {
-            let pointer = format!("{}/output_config", place.0);
+            let pointer = place.child("output_config").to_string();
             if config.format.is_some() {
                 let reason = "the format of an answer cannot change in mid-conversation";
                 self.report.add(format!("{pointer}/format"), Kind::Dropped, reason);

@@ -77,7 +77,7 @@ pub(super) fn report_hints(request: &Request, report: &mut Report) {
     if request.inference_geo.is_some() {
         report.add("/inference_geo", Kind::Dropped, "the upstream runs where it runs");
     }
-    report_unknown(&request.unknown, "", report);
+    report_unknown(&request.unknown, &"", report);
     let nested = [
         ("/metadata", request.metadata.as_ref().map(|it| &it.unknown)),
         ("/thinking", request.thinking.as_ref().map(|it| &it.unknown)),
@@ -85,7 +85,7 @@ pub(super) fn report_hints(request: &Request, report: &mut Report) {
         ("/tool_choice", request.tool_choice.as_ref().map(|it| &it.unknown)),
     ];
     for (pointer, unknown) in nested {
-        report_unknown(unknown.map_or(&[], Vec::as_slice), pointer, report);
+        report_unknown(unknown.map_or(&[], Vec::as_slice), &pointer, report);
     }
     if request.output_config.as_ref().is_some_and(|it| it.task_budget.is_some()) {
         report.add("/output_config/task_budget", Kind::Ignored, "the upstream knows no budget for a task");
@@ -93,7 +93,7 @@ pub(super) fn report_hints(request: &Request, report: &mut Report) {
 }
 
 /// Members that stood at `pointer` and that no type knows.
-pub(super) fn report_unknown(unknown: &[String], pointer: &str, report: &mut Report) {
+pub(super) fn report_unknown(unknown: &[String], pointer: &impl std::fmt::Display, report: &mut Report) {
     for name in unknown {
         report.add(format!("{pointer}/{}", step(name)), Kind::Dropped, "unknown member");
     }

@@ -4,9 +4,9 @@
 //! one (definitions of tools, what the model said), it waits for the next part that does.
 
 use super::Translation;
-use super::blocks::Place;
 use super::conversation::{Item, Transcript};
 use super::part::{Marker, Part};
+use super::place::Place;
 use crate::protocol::anthropic::request::CacheControl;
 use crate::translate::report::Kind;
 
@@ -38,7 +38,7 @@ impl Translation<'_> {
     /// Reads a marker; one that the upstream takes nowhere is reported.
     pub(super) fn marker(&mut self, said: Option<&CacheControl>, place: &Place) -> Option<Marker> {
         let said = said?;
-        let pointer = place.child("cache_control").0;
+        let pointer = place.child("cache_control").to_string();
         if self.form.markers == Markers::Nowhere {
             self.report.add(pointer, Kind::Ignored, "the upstream caches by itself");
             return None;

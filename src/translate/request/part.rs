@@ -1,5 +1,7 @@
 //! What is said, in no dialect: texts, images and files; what each dialect makes of them is its own affair.
 
+use crate::protocol::json::Escaped;
+
 /// One part of what is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
@@ -13,11 +15,11 @@ pub(crate) struct Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PartKind {
     /// Text; never blank.
-    Text(String),
+    Text(Escaped),
     /// An image.
     Image {
         /// An `http(s)` or `data:` URL.
-        url: String,
+        url: Escaped,
     },
     /// A file, such as a PDF.
     File {
@@ -32,9 +34,9 @@ pub(crate) enum PartKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FileData {
     /// In a `data:` URL.
-    Inline(String),
+    Inline(Escaped),
     /// At an `http(s)` address.
-    Url(String),
+    Url(Escaped),
 }
 
 /// A cache marker of the client.
@@ -47,7 +49,7 @@ pub(crate) struct Marker {
 }
 
 impl Part {
-    pub(crate) fn text(text: impl Into<String>) -> Self {
+    pub(crate) fn text(text: impl Into<Escaped>) -> Self {
         PartKind::Text(text.into()).into()
     }
 
@@ -60,7 +62,7 @@ impl Part {
                 texts.push(text);
             }
         }
-        Self { kind: PartKind::Text(texts.join(separator)), marker }
+        Self { kind: PartKind::Text(Escaped::join(texts, separator)), marker }
     }
 
     /// What a reader would call it.
@@ -76,7 +78,7 @@ impl Part {
         matches!(self.kind, PartKind::Text(_))
     }
 
-    pub(super) const fn text_mut(&mut self) -> Option<&mut String> {
+    pub(super) const fn text_mut(&mut self) -> Option<&mut Escaped> {
         match &mut self.kind {
             PartKind::Text(text) => Some(text),
             PartKind::Image { .. } | PartKind::File { .. } => None,

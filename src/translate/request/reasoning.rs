@@ -1,7 +1,7 @@
 //! Thinking and effort: what the client wants, and how each kind of upstream is told (protocol.md §2.7).
 
 use super::Translation;
-use super::blocks::Place;
+use super::place::Place;
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::{Request, Role, Thinking};
 use crate::translate::Options;
@@ -162,7 +162,7 @@ fn effort_said(request: &Request) -> Result<Option<Effort>, Error> {
     let Some((pointer, name)) = in_messages.or_else(at_top) else { return Ok(None) };
     if !RANKS.contains(&name) {
         let known = "low, medium, high, xhigh, max";
-        return Err(Place(pointer).refuse(format_args!("`{name}` is unknown; known are {known}")));
+        return Err(Place::at(pointer).refuse(format_args!("`{name}` is unknown; known are {known}")));
     }
     Ok(Some(Effort { name: name.to_owned(), pointer }))
 }

@@ -1,9 +1,10 @@
 //! System text: the leading one, and where texts in mid-conversation go (protocol.md §2.3).
 
-use super::blocks::Place;
+use super::place::Place;
 use super::{Part, Translation};
 use crate::protocol::anthropic::block::{BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
+use crate::protocol::json::Escaped;
 use crate::translate::report::Kind;
 
 /// Begins a text that Claude Code puts first and that differs from conversation to conversation, which would
@@ -13,7 +14,7 @@ const BILLING_HEADER: &str = "x-anthropic-billing-header:";
 impl Translation<'_> {
     /// The system prompt's texts, without Claude Code's billing header.
     pub(super) fn system_texts(&mut self, system: Content) -> Result<Vec<Part>, Error> {
-        self.only_texts(system, &Place("/system".to_owned()))
+        self.only_texts(system, &Place::top("system"))
     }
 
     /// System content, which may hold nothing but text, without Claude Code's billing header.
@@ -41,15 +42,17 @@ impl Translation<'_> {
     }
 
     /// Cuts the header's own line: what stands below it is for the model. Returns whether nothing does.
-    fn cut_billing_header(&mut self, text: &mut String, place: &Place) -> bool {
+    fn cut_billing_header(&mut self, text: &mut Escaped, place: &Place) -> bool {
         if !text.starts_with(BILLING_HEADER) {
             return false;
         }
         let reason = "a billing header, which differs every time and would spoil every prefix cache";
-        self.report.add(&place.0, Kind::Ignored, reason);
-        let below = text.split_once('\n').map_or("", |(_, below)| below);
-        *text = below.trim_start_matches(['\r', '\n']).to_owned();
-        text.trim().is_empty()
+        self.report.add(place, Kind::Ignored, reason);
+        let whole = text.unescaped();
+        let below = whole.split_once('\n').map_or("", |(_, below)| below);
+        let below = Escaped::from(below.trim_start_matches(['\r', '\n']));
+        *text = below;
+        text.is_blank()
     }
 }
 
@@ -57,7 +60,8 @@ impl Translation<'_> {
 pub(super) fn reminder(parts: Vec<Part>) -> Part {
     let mut joined = Part::joined(parts, "\n\n");
     if let Some(text) = joined.text_mut() {
-        *text = format!("<system-reminder>\n{text}\n</system-reminder>");
+        text.prepend("<system-reminder>\n");
+        text.push_str("\n</system-reminder>");
     }
     joined
 }

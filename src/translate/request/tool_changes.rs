@@ -3,7 +3,7 @@
 //!
 //! Chat completions know one list of tools per request, so the changes are applied to it in their order.
 
-use super::blocks::Place;
+use super::place::Place;
 use crate::protocol::anthropic::block::{Block, BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::{Message, Tool, ToolChange};
@@ -29,8 +29,9 @@ impl ToolChanges {
         let mut changes = Self::default();
         for (index, message) in messages.iter_mut().enumerate() {
             let Some(Content::Blocks(blocks)) = &mut message.content else { continue };
+            let place = Place::top("messages").child(index).child("content");
             for (position, block) in blocks.iter_mut().enumerate() {
-                changes.take_from(block, &Place(format!("/messages/{index}/content/{position}")))?;
+                changes.take_from(block, &place.child(position))?;
             }
         }
         Ok(changes)

@@ -1,13 +1,14 @@
 //! Tools: definitions, which of them are offered, and whether one must be used (protocol.md §2.9, §2.10).
 
-use super::blocks::Place;
 use super::client_tools::{CLIENT_TOOLS, ClientTool};
+use super::place::Place;
 use super::settings::Settings;
 use super::tool_changes::ToolChanges;
 use super::{Translation, report_unknown};
 use crate::protocol::anthropic::block::{Block, BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::{Message, Request, Tool, ToolChoice};
+use crate::protocol::json::Escaped;
 use crate::translate::json_object::raw;
 use crate::translate::json_schema;
 use crate::translate::report::Kind;
@@ -32,7 +33,7 @@ enum ToolKind {
 pub(crate) struct Function {
     /// Its name at the upstream.
     pub(crate) name: String,
-    pub(crate) description: Option<String>,
+    pub(crate) description: Option<Escaped>,
     /// The schema of its input.
     pub(crate) parameters: Box<RawValue>,
     /// Inputs must match the schema exactly.
@@ -60,7 +61,7 @@ impl Translation<'_> {
     pub(super) fn tools(&mut self, request: &mut Request, settings: &mut Settings) -> Result<(), Error> {
         let listed = request.tools.take().unwrap_or_default().into_iter().enumerate();
         let mut tools: Vec<Placed> =
-            listed.map(|(index, tool)| (Place(format!("/tools/{index}")), tool)).collect();
+            listed.map(|(index, tool)| (Place::top("tools").child(index), tool)).collect();
         let mut changes = ToolChanges::take(&mut request.messages)?;
         // A tool that is defined anew takes the old one's place.
         let defined = changes.take_defined();
@@ -91,12 +92,12 @@ impl Translation<'_> {
     fn report_dangling(&mut self, tools: &[Placed], changes: &ToolChanges) {
         let known: HashSet<&str> = tools.iter().filter_map(|(_, tool)| tool.name.as_deref()).collect();
         for (name, place) in changes.references().filter(|(name, _)| !known.contains(name)) {
-            self.report.add(&place.0, Kind::Dropped, format!("no tool `{name}` is defined"));
+            self.report.add(place, Kind::Dropped, format!("no tool `{name}` is defined"));
         }
     }
 
     fn tool(&mut self, place: &Place, tool: Tool, offer: &Offer) -> Result<Option<Function>, Error> {
-        let pointer = &place.0;
+        let pointer = &place.to_string();
         match kind_of(&tool, place)? {
             ToolKind::Function | ToolKind::Client(_) if !self.is_offered(&tool, pointer, offer) => Ok(None),
             ToolKind::Function => {
@@ -147,7 +148,7 @@ impl Translation<'_> {
     fn tool_hints(&mut self, tool: &Tool, pointer: &str) {
         let examples = tool.input_examples.as_ref().is_some_and(|examples| !examples.is_empty())
             && !self.options.quirks.input_examples;
-        let marker = self.marker(tool.cache_control.as_ref(), &Place(pointer.to_owned()));
+        let marker = self.marker(tool.cache_control.as_ref(), &Place::at(pointer));
         self.mark(marker, &mut []);
         let hints = [
             ("input_examples", examples, "a function has no examples"),
@@ -156,11 +157,11 @@ impl Translation<'_> {
         for (name, _, reason) in hints.into_iter().filter(|(_, present, _)| *present) {
             self.report.add(format!("{pointer}/{name}"), Kind::Ignored, reason);
         }
-        report_unknown(&tool.unknown, pointer, &mut self.report);
+        report_unknown(&tool.unknown, &pointer, &mut self.report);
     }
 
     fn function(&mut self, place: &Place, tool: Tool) -> Result<Function, Error> {
-        let pointer = &place.0;
+        let pointer = &place.to_string();
         let Some(name) = tool.name.filter(|name| !name.is_empty()) else {
             return Err(place.child("name").refuse("missing field `name`"));
         };
@@ -228,7 +229,7 @@ impl Translation<'_> {
         let name = tool.name.as_deref().unwrap_or(known.name);
         Function {
             name: self.names.upstream_name(name),
-            description: Some(description),
+            description: Some(description.into()),
             parameters: raw(known.schema.to_owned()),
             strict: false,
         }
@@ -288,7 +289,7 @@ impl Translation<'_> {
 }
 
 /// Examples of a tool's input, one a line, behind its description.
-fn append_examples(examples: &[Box<RawValue>], description: &mut Option<String>) {
+fn append_examples(examples: &[Box<RawValue>], description: &mut Option<Escaped>) {
     if examples.is_empty() {
         return;
     }
@@ -298,9 +299,8 @@ fn append_examples(examples: &[Box<RawValue>], description: &mut Option<String>)
     }
     text.push_str("Examples of input:");
     for example in examples {
-        text.push('\n');
         // Line breaks stand between values only; those within texts are escaped.
-        text.push_str(&example.get().replace(['\n', '\r'], " "));
+        text.push_str(&format!("\n{}", example.get().replace(['\n', '\r'], " ")));
     }
 }
 

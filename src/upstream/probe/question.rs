@@ -78,7 +78,7 @@ fn chat(model: &str, stream: Option<bool>, quirks: &Quirks) -> Request {
     let usage = stream.is_some() && quirks.stream_usage;
     Request {
         model: model.to_owned(),
-        messages: vec![Message::User { content: Content::Text(QUESTION.to_owned()) }],
+        messages: vec![Message::User { content: Content::Text(QUESTION.into()) }],
         max_tokens,
         max_completion_tokens,
         stream,

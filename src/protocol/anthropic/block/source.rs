@@ -1,6 +1,7 @@
 //! Members that come in more than one form: `source` and `citations`.
 
 use super::{Content, Source, required};
+use crate::protocol::json::Escaped;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -38,7 +39,7 @@ object! {
     struct SourceMembers {
         required kind: String = "type",
         optional media_type: String = "media_type",
-        optional data: String = "data",
+        optional data: Escaped = "data",
         optional url: String = "url",
         optional content: Content = "content",
         optional file_id: IgnoredAny = "file_id",

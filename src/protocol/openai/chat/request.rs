@@ -3,6 +3,7 @@
 //! Every member is on some upstream's list (protocol.md §2.13): many servers answer an unknown one with 400,
 //! so a member that is `None` is never written.
 
+use crate::protocol::json::Escaped;
 use crate::protocol::openai::Breakpoint;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -99,13 +100,13 @@ pub enum Message {
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct AssistantMessage {
     /// The text; `null` when there are only tool calls.
-    pub content: Option<String>,
+    pub content: Option<Escaped>,
     /// Its reasoning, as DeepSeek, llama.cpp and older vLLM name it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reasoning_content: Option<String>,
+    pub reasoning_content: Option<Escaped>,
     /// Its reasoning, as OpenRouter, Groq and newer vLLM name it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reasoning: Option<String>,
+    pub reasoning: Option<Escaped>,
     /// Its reasoning with what the vendor signed or encrypted (OpenRouter): an array.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_details: Option<Box<RawValue>>,
@@ -122,7 +123,7 @@ pub struct AssistantMessage {
 #[serde(untagged)]
 pub enum Content {
     /// One text.
-    Text(String),
+    Text(Escaped),
     /// Parts in order.
     Parts(Vec<Part>),
 }
@@ -159,7 +160,7 @@ pub enum PartKind {
     /// Text.
     Text {
         /// The text.
-        text: String,
+        text: Escaped,
     },
     /// An image.
     ImageUrl {
@@ -177,7 +178,7 @@ pub enum PartKind {
 #[derive(Debug, Clone, Serialize)]
 pub struct ImageUrl {
     /// An `http(s)` or `data:` URL.
-    pub url: String,
+    pub url: Escaped,
 }
 
 /// A file.
@@ -186,7 +187,7 @@ pub struct File {
     /// Its name.
     pub filename: String,
     /// A `data:` URL.
-    pub file_data: String,
+    pub file_data: Escaped,
 }
 
 /// A call of a tool.
@@ -230,7 +231,7 @@ pub struct Function {
     pub name: String,
     /// What it does.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
+    pub description: Option<Escaped>,
     /// The schema of its arguments.
     pub parameters: Box<RawValue>,
     /// Whether arguments must match the schema exactly.

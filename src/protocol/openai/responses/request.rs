@@ -3,6 +3,7 @@
 //! A member that is `None` is never written: servers answer what they do not know with 400.
 
 use super::response::ReasoningItem;
+use crate::protocol::json::Escaped;
 use crate::protocol::openai::Breakpoint;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -14,7 +15,7 @@ use std::borrow::Cow;
 pub struct Request {
     pub model: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub instructions: Option<String>,
+    pub instructions: Option<Escaped>,
     pub input: Vec<Item>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u64>,
@@ -52,7 +53,7 @@ pub struct Request {
 pub struct Countable<'a> {
     model: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    instructions: Option<&'a str>,
+    instructions: Option<&'a Escaped>,
     input: &'a [Item],
     #[serde(skip_serializing_if = "<[Tool]>::is_empty")]
     tools: &'a [Tool],
@@ -71,7 +72,7 @@ impl<'a> From<&'a Request> for Countable<'a> {
     fn from(request: &'a Request) -> Self {
         Self {
             model: &request.model,
-            instructions: request.instructions.as_deref(),
+            instructions: request.instructions.as_ref(),
             input: &request.input,
             tools: &request.tools,
             tool_choice: request.tool_choice.as_ref(),
@@ -126,7 +127,7 @@ pub struct Message {
 #[serde(untagged)]
 pub enum Content {
     /// One text.
-    Text(String),
+    Text(Escaped),
     /// Parts in order.
     Parts(Vec<Part>),
 }
@@ -149,12 +150,12 @@ pub enum PartKind {
     /// Text.
     InputText {
         /// The text.
-        text: String,
+        text: Escaped,
     },
     /// An image.
     InputImage {
         /// An `http(s)` or `data:` URL.
-        image_url: String,
+        image_url: Escaped,
         /// How closely to look; always `auto`.
         detail: &'static str,
     },
@@ -165,10 +166,10 @@ pub enum PartKind {
         filename: Option<String>,
         /// A `data:` URL.
         #[serde(skip_serializing_if = "Option::is_none")]
-        file_data: Option<String>,
+        file_data: Option<Escaped>,
         /// An `http(s)` address.
         #[serde(skip_serializing_if = "Option::is_none")]
-        file_url: Option<String>,
+        file_url: Option<Escaped>,
     },
 }
 
@@ -182,7 +183,7 @@ pub struct Tool {
     pub name: String,
     /// What it does.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
+    pub description: Option<Escaped>,
     /// The schema of its arguments.
     pub parameters: Box<RawValue>,
     /// Whether arguments must match the schema exactly. Absent would not mean `false`, so it is always written.

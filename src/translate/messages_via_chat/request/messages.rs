@@ -1,5 +1,6 @@
 //! The conversation, as chat completions have it: every message has one role, one content, and its calls apart.
 
+use crate::protocol::json::Escaped;
 use crate::protocol::openai::Breakpoint;
 use crate::protocol::openai::chat::request as chat;
 use crate::translate::json_object::raw;
@@ -49,7 +50,7 @@ fn system(parts: Vec<Part>, quirks: &Quirks) -> chat::Message {
 /// A lone text without a marker as a plain string, which every server takes.
 fn content(mut parts: Vec<Part>, quirks: &Quirks) -> chat::Content {
     match (parts.pop(), parts.is_empty()) {
-        (None, _) => chat::Content::Text(String::new()),
+        (None, _) => chat::Content::Text(Escaped::default()),
         (Some(Part { kind: PartKind::Text(text), marker: None }), true) => chat::Content::Text(text),
         (last, _) => chat::Content::Parts(parts.into_iter().chain(last).map(|it| part(it, quirks)).collect()),
     }
@@ -89,38 +90,38 @@ fn push_assistant(message: chat::AssistantMessage, quirks: &Quirks, messages: &m
     }
 }
 
-fn append(before: &mut Option<String>, more: Option<String>, separator: &str) {
+fn append(before: &mut Option<Escaped>, more: Option<Escaped>, separator: &str) {
     match (before, more) {
         (Some(before), Some(more)) => {
             before.push_str(separator);
-            before.push_str(&more);
+            before.push(&more);
         }
         (before, more) => *before = before.take().or(more),
     }
 }
 
 fn assistant(sayings: Vec<Saying>, quirks: &Quirks) -> chat::AssistantMessage {
-    let (mut text, mut reasoning, mut tool_calls) = (String::new(), String::new(), Vec::new());
+    let (mut text, mut reasoning, mut tool_calls) = (None, None, Vec::new());
     let mut details = Vec::new();
     for saying in sayings {
         match saying {
-            Saying::Text(more) => text.push_str(&more),
+            Saying::Text(more) => append(&mut text, Some(more), ""),
             // The details hold the text too.
             Saying::Thought(Thought { state: Some(state), .. }) => details.push(state),
-            Saying::Thought(Thought { text, state: None }) => reasoning.push_str(&text),
+            Saying::Thought(Thought { text, state: None }) => append(&mut reasoning, Some(text), ""),
             Saying::Call(call) => tool_calls.push(tool_call(call)),
         }
     }
-    let reasoning = Some(reasoning).filter(|reasoning| !reasoning.is_empty());
+    let reasoning = reasoning.filter(|reasoning| !reasoning.is_empty());
     let (reasoning_content, reasoning) = match quirks.reasoning_echo {
         ReasoningEcho::Drop => (None, None),
         ReasoningEcho::ReasoningContent => (reasoning, None),
         ReasoningEcho::ReasoningContentRequiredWithTools => {
-            (reasoning.or_else(|| (!tool_calls.is_empty()).then(String::new)), None)
+            (reasoning.or_else(|| (!tool_calls.is_empty()).then(Escaped::default)), None)
         }
         ReasoningEcho::Reasoning | ReasoningEcho::ReasoningDetails => (None, reasoning),
     };
-    let content = Some(text).filter(|text| !text.trim().is_empty());
+    let content = text.filter(|text| !text.is_blank());
     chat::AssistantMessage {
         content,
         reasoning_content,

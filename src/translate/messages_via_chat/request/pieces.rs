@@ -17,7 +17,7 @@ pub(crate) fn pieces<'a>(request: &'a Request, tell: &mut impl FnMut(Piece<'a>))
             }
             Message::Assistant(message) => {
                 let texts = [&message.content, &message.reasoning_content, &message.reasoning];
-                texts.into_iter().flatten().for_each(|text| tell(Piece::Text(text)));
+                texts.into_iter().flatten().for_each(|text| tell(Piece::Said(text)));
                 message.reasoning_details.iter().for_each(|details| tell(Piece::Text(details.get())));
                 for call in &message.tool_calls {
                     tell(Piece::Text(&call.function.name));
@@ -30,7 +30,7 @@ pub(crate) fn pieces<'a>(request: &'a Request, tell: &mut impl FnMut(Piece<'a>))
         tell(Piece::Tool);
         tell(Piece::Text(&tool.function.name));
         tell(Piece::Text(tool.function.parameters.get()));
-        tool.function.description.iter().for_each(|text| tell(Piece::Text(text)));
+        tool.function.description.iter().for_each(|text| tell(Piece::Said(text)));
     }
     if let Some(format) = request.response_format.as_ref().and_then(|format| format.json_schema.as_ref()) {
         tell(Piece::Text(format.schema.get()));
@@ -39,9 +39,9 @@ pub(crate) fn pieces<'a>(request: &'a Request, tell: &mut impl FnMut(Piece<'a>))
 
 fn of_content<'a>(content: &'a Content, tell: &mut impl FnMut(Piece<'a>)) {
     match content {
-        Content::Text(text) => tell(Piece::Text(text)),
+        Content::Text(text) => tell(Piece::Said(text)),
         Content::Parts(parts) => parts.iter().for_each(|part| match &part.kind {
-            PartKind::Text { text } => tell(Piece::Text(text)),
+            PartKind::Text { text } => tell(Piece::Said(text)),
             PartKind::ImageUrl { image_url } => tell(Piece::Image(&image_url.url)),
             PartKind::File { file } => tell(Piece::File(&file.file_data)),
         }),

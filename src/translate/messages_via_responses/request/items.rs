@@ -1,5 +1,6 @@
 //! The conversation, as Responses have it: a list of items in the order in which things were said.
 
+use crate::protocol::json::Escaped;
 use crate::protocol::openai::Breakpoint;
 use crate::protocol::openai::responses::request::{Content, Item, Message, Part, PartKind};
 use crate::translate::quirks::{Quirks, SystemMode};
@@ -9,7 +10,7 @@ use crate::translate::request::{self as shared, FileData, Saying, Thought, Trans
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
     /// The system prompt, as a text.
-    pub(super) instructions: Option<String>,
+    pub(super) instructions: Option<Escaped>,
     pub(super) input: Vec<Item>,
 }
 
@@ -59,7 +60,7 @@ fn push_assistant(sayings: Vec<Saying>, input: &mut Vec<Item>) {
     let phase = Some(if has_calls { "commentary" } else { "final_answer" });
     for saying in sayings {
         match saying {
-            Saying::Text(text) if text.trim().is_empty() => {}
+            Saying::Text(text) if text.is_blank() => {}
             Saying::Text(text) => {
                 input.push(Item::Message(Message { role: "assistant", content: Content::Text(text), phase }));
             }
@@ -78,7 +79,7 @@ fn push_assistant(sayings: Vec<Saying>, input: &mut Vec<Item>) {
 /// A lone text without a marker as a plain string, which every server takes.
 fn content(mut parts: Vec<shared::Part>) -> Content {
     match (parts.pop(), parts.is_empty()) {
-        (None, _) => Content::Text(String::new()),
+        (None, _) => Content::Text(Escaped::default()),
         (Some(shared::Part { kind: shared::PartKind::Text(text), marker: None }), true) => {
             Content::Text(text)
         }

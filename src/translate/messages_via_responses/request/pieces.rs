@@ -7,7 +7,7 @@ use crate::translate::request::Piece;
 pub(crate) fn pieces<'a>(request: &'a Request, tell: &mut impl FnMut(Piece<'a>)) {
     if let Some(instructions) = &request.instructions {
         tell(Piece::Message);
-        tell(Piece::Text(instructions));
+        tell(Piece::Said(instructions));
     }
     for item in &request.input {
         match item {
@@ -35,7 +35,7 @@ pub(crate) fn pieces<'a>(request: &'a Request, tell: &mut impl FnMut(Piece<'a>))
         tell(Piece::Tool);
         tell(Piece::Text(&tool.name));
         tell(Piece::Text(tool.parameters.get()));
-        tool.description.iter().for_each(|text| tell(Piece::Text(text)));
+        tool.description.iter().for_each(|text| tell(Piece::Said(text)));
     }
     if let Some(text) = &request.text {
         tell(Piece::Text(text.format.schema.get()));
@@ -44,9 +44,9 @@ pub(crate) fn pieces<'a>(request: &'a Request, tell: &mut impl FnMut(Piece<'a>))
 
 fn of_content<'a>(content: &'a Content, tell: &mut impl FnMut(Piece<'a>)) {
     match content {
-        Content::Text(text) => tell(Piece::Text(text)),
+        Content::Text(text) => tell(Piece::Said(text)),
         Content::Parts(parts) => parts.iter().for_each(|part| match &part.kind {
-            PartKind::InputText { text } => tell(Piece::Text(text)),
+            PartKind::InputText { text } => tell(Piece::Said(text)),
             PartKind::InputImage { image_url, .. } => tell(Piece::Image(image_url)),
             PartKind::InputFile { file_data, file_url, .. } => {
                 file_data.iter().chain(file_url).for_each(|url| tell(Piece::File(url)));

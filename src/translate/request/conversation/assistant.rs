@@ -1,11 +1,12 @@
 //! What the model said: text, calls, reasoning of earlier turns, and what Anthropic's servers did for it
 //! (protocol.md §2.5).
 
-use super::super::blocks::Place;
+use super::super::place::Place;
 use super::super::{ReasoningBack, Translation};
 use super::{Conversation, Item};
 use crate::protocol::anthropic::block::{Block, BlockKind, Content, Source};
 use crate::protocol::anthropic::error::Error;
+use crate::protocol::json::Escaped;
 use crate::translate::quirks::Prefill;
 use crate::translate::report::Kind;
 use crate::translate::signature::Signature;
@@ -16,7 +17,7 @@ use std::collections::HashMap;
 #[derive(Debug)]
 pub(crate) enum Saying {
     /// Text.
-    Text(String),
+    Text(Escaped),
     /// What it thought, as far as the upstream takes that back.
     Thought(Thought),
     /// A call of a tool.
@@ -26,7 +27,7 @@ pub(crate) enum Saying {
 /// What the model thought.
 #[derive(Debug)]
 pub(crate) struct Thought {
-    pub(crate) text: String,
+    pub(crate) text: Escaped,
     /// What came with it and must come back with it, in the upstream's words.
     pub(crate) state: Option<Box<RawValue>>,
 }
@@ -68,15 +69,15 @@ impl Translation<'_> {
             conversation.is_prefilled = true;
             if self.form.prefill == Prefill::Appended {
                 let reason = "the upstream begins a new answer instead of continuing this one";
-                self.report.add(&place.0, Kind::Approximated, reason);
+                self.report.add(&place, Kind::Approximated, reason);
             }
         }
         if !said.has_text() && !said.has_calls {
-            self.report.add(&place.0, Kind::Ignored, "an assistant message without text and calls");
+            self.report.add(&place, Kind::Ignored, "an assistant message without text and calls");
             return Ok(());
         }
         if self.form.reasoning_back == ReasoningBack::StateInPlace && said.drop_last_thoughts() {
-            self.report.add(&place.0, Kind::Ignored, "reasoning from which nothing of the turn followed");
+            self.report.add(&place, Kind::Ignored, "reasoning from which nothing of the turn followed");
         }
         if said.has_text() && calls_wait && matches!(conversation.items.last(), Some(Item::Assistant(_))) {
             self.report_moved_text(&place);
@@ -87,7 +88,7 @@ impl Translation<'_> {
 
     fn report_moved_text(&mut self, place: &Place) {
         if !self.form.text_after_calls {
-            self.report.add(&place.0, Kind::Approximated, "text after a tool call moves before it");
+            self.report.add(place, Kind::Approximated, "text after a tool call moves before it");
         }
     }
 
@@ -104,9 +105,9 @@ impl Translation<'_> {
             BlockKind::Text { text, cited } => {
                 if cited {
                     let reason = "the upstream knows no citations";
-                    self.report.add(format!("{}/citations", place.0), Kind::Ignored, reason);
+                    self.report.add(&place.child("citations"), Kind::Ignored, reason);
                 }
-                if said.has_calls && !text.trim().is_empty() {
+                if said.has_calls && !text.is_blank() {
                     self.report_moved_text(place);
                 }
                 said.push_text(text);
@@ -115,7 +116,7 @@ impl Translation<'_> {
                 self.thinking(thinking, signature.as_deref(), place, said);
             }
             BlockKind::RedactedThinking { .. } => {
-                self.report.add(&place.0, Kind::Ignored, "another vendor's reasoning cannot be read");
+                self.report.add(place, Kind::Ignored, "another vendor's reasoning cannot be read");
             }
             BlockKind::ToolUse { id, name, input } => {
                 if !input.get().starts_with('{') {
@@ -134,12 +135,12 @@ impl Translation<'_> {
                 conversation.calls.add(id, upstream_id, place);
             }
             BlockKind::ServerToolUse { name, input } => {
-                self.report.add(&place.0, Kind::Approximated, "a call of a server tool became text");
+                self.report.add(place, Kind::Approximated, "a call of a server tool became text");
                 let input = input.map_or_else(String::new, |input| format!(" {}", input.get()));
                 said.push_line(&format!("[{name}{input}]"));
             }
             BlockKind::ServerToolResult { kind, content } => {
-                self.report.add(&place.0, Kind::Approximated, "the result of a server tool became text");
+                self.report.add(place, Kind::Approximated, "the result of a server tool became text");
                 said.push_line(&format!("[{kind}: {}]", server_result_text(content)));
             }
             BlockKind::Compaction { .. } => {
@@ -151,7 +152,7 @@ impl Translation<'_> {
                     self.push_user(parts, &mut conversation.items);
                 }
             }
-            BlockKind::Marker => self.report.add(&place.0, Kind::Ignored, "a marker without content"),
+            BlockKind::Marker => self.report.add(place, Kind::Ignored, "a marker without content"),
             BlockKind::Other(kind) => {
                 return Err(place.refuse(format_args!("blocks of type `{kind}` are unknown")));
             }
@@ -164,7 +165,7 @@ impl Translation<'_> {
     /// was written by the client itself.
     fn thinking(
         &mut self,
-        mut thinking: String,
+        mut thinking: Escaped,
         signature: Option<&str>,
         place: &Place,
         said: &mut Assistant,
@@ -180,12 +181,12 @@ impl Translation<'_> {
                 } else {
                     (Kind::Ignored, "the reasoning of another model")
                 };
-                self.report.add(&place.0, kind, reason);
+                self.report.add(place, kind, reason);
                 return;
             };
             said.add_extras(signature.calls);
             if thinking.is_empty() {
-                thinking = signature.text.unwrap_or_default();
+                thinking = signature.text.unwrap_or_default().into();
             }
             state = signature.state;
         }
@@ -201,7 +202,7 @@ impl Translation<'_> {
                 said.sayings.push(Saying::Thought(Thought { text: thinking, state: None }));
             }
             ReasoningBack::Nothing | ReasoningBack::Text | ReasoningBack::StateInPlace => {
-                self.report.add(&place.0, Kind::Ignored, "the upstream does not take reasoning back");
+                self.report.add(place, Kind::Ignored, "the upstream does not take reasoning back");
             }
         }
     }
@@ -233,31 +234,31 @@ impl Assistant {
         }
     }
 
-    fn push_text(&mut self, text: String) {
+    fn push_text(&mut self, text: Escaped) {
         if text.is_empty() {
             return;
         }
-        self.is_within_line = !text.ends_with('\n');
+        self.is_within_line = text.last() != Some('\n');
         match self.sayings.last_mut() {
-            Some(Saying::Text(before)) => before.push_str(&text),
+            Some(Saying::Text(before)) => before.push(&text),
             _ => self.sayings.push(Saying::Text(text)),
         }
     }
 
     fn push_line(&mut self, line: &str) {
         let before = if self.is_within_line { "\n" } else { "" };
-        self.push_text(format!("{before}{line}\n"));
+        self.push_text(format!("{before}{line}\n").into());
     }
 
     fn has_text(&self) -> bool {
-        self.sayings.iter().any(|saying| matches!(saying, Saying::Text(text) if !text.trim().is_empty()))
+        self.sayings.iter().any(|saying| matches!(saying, Saying::Text(text) if !text.is_blank()))
     }
 
     /// Takes away the thoughts that nothing follows; returns whether there were any.
     fn drop_last_thoughts(&mut self) -> bool {
         let leads_nowhere = |saying: &Saying| match saying {
             Saying::Thought(_) => true,
-            Saying::Text(text) => text.trim().is_empty(),
+            Saying::Text(text) => text.is_blank(),
             Saying::Call(_) => false,
         };
         let kept = self.sayings.iter().rposition(|saying| !leads_nowhere(saying)).map_or(0, |last| last + 1);
@@ -269,7 +270,7 @@ impl Assistant {
     fn trim_end(&mut self) -> bool {
         for saying in self.sayings.iter_mut().rev() {
             let Saying::Text(text) = saying else { continue };
-            text.truncate(text.trim_end().len());
+            text.trim_end();
             if !text.is_empty() {
                 return true;
             }
@@ -282,7 +283,7 @@ impl Assistant {
 fn server_result_text(content: Option<Content>) -> String {
     let blocks = match content {
         None => return "no content".to_owned(),
-        Some(Content::Text(text)) => return text,
+        Some(Content::Text(text)) => return text.unescaped().into_owned(),
         Some(Content::Blocks(blocks)) => blocks,
     };
     let texts: Vec<String> = blocks
@@ -291,14 +292,14 @@ fn server_result_text(content: Option<Content>) -> String {
             BlockKind::WebSearchResult { title, url } => format!("{title} — {url}"),
             BlockKind::ProgramOutput { stdout, stderr } if stderr.is_empty() => stdout,
             BlockKind::ProgramOutput { stdout, stderr } => format!("{stdout}\nstderr: {stderr}"),
-            BlockKind::Text { text, .. } => text,
+            BlockKind::Text { text, .. } => text.unescaped().into_owned(),
             BlockKind::ServerToolOutput { url: Some(url), content, .. } => {
                 format!("{url}\n{}", server_result_text(content))
             }
             BlockKind::ServerToolOutput { content: content @ Some(_), .. } => server_result_text(content),
             BlockKind::Document { source: Source::Text(text), title, .. } => match title {
-                Some(title) => format!("{title}\n{text}"),
-                None => text,
+                Some(title) => format!("{title}\n{}", text.unescaped()),
+                None => text.unescaped().into_owned(),
             },
             BlockKind::Document { .. } => "a document that only Anthropic's model could read".to_owned(),
             BlockKind::ServerToolOutput { kind, .. } | BlockKind::Other(kind) => kind,

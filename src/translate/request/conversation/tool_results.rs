@@ -1,7 +1,7 @@
 //! Tool calls and their results: which result belongs to which call, under which id, in which order
 //! (protocol.md §2.2, §2.5, §2.12).
 
-use super::super::blocks::Place;
+use super::super::place::Place;
 use super::super::{Part, Translation};
 use super::{Conversation, Item};
 use crate::protocol::anthropic::block::{Block, BlockKind, Content};
@@ -54,7 +54,7 @@ impl Calls {
     /// Gives a result to every call without one.
     pub(super) fn repair(&mut self, report: &mut Report) {
         for call in self.calls.iter_mut().filter(|call| call.result.is_none()) {
-            report.add(&call.place.0, Kind::Repaired, "the call had no result");
+            report.add(&call.place, Kind::Repaired, "the call had no result");
             let parts = vec![Part::text(NO_RESULT)];
             call.result = Some(ToolResult { parts, media: Vec::new() });
         }
@@ -145,7 +145,7 @@ impl Translation<'_> {
         let Some(answered) = conversation.calls.next(&tool_use_id) else {
             if self.options.quirks.repair_tool_results {
                 let reason = "the result of no call became text of the user";
-                self.report.add(&place.0, Kind::Repaired, reason);
+                self.report.add(place, Kind::Repaired, reason);
                 parts.push(Part::text(format!("[result of the unknown tool call {tool_use_id}]")));
                 let result = self.result_parts(content, is_error, place)?;
                 let before = parts.len();
@@ -164,7 +164,7 @@ impl Translation<'_> {
         self.mark(marker, &mut result.parts);
         if conversation.calls.answer(answered, result) {
             let reason = "an earlier result of the same call gave way to this one";
-            self.report.add(&place.0, Kind::Dropped, reason);
+            self.report.add(place, Kind::Dropped, reason);
         }
         Ok(())
     }
@@ -197,7 +197,7 @@ impl Translation<'_> {
         }
         if !media.is_empty() {
             let reason = "images and files of a tool result follow it in a user message";
-            self.report.add(&place.0, Kind::Rewritten, reason);
+            self.report.add(place, Kind::Rewritten, reason);
         }
         if parts.iter().all(Part::is_text) && parts.len() > 1 {
             parts = vec![Part::joined(parts, "\n")];
@@ -209,8 +209,8 @@ impl Translation<'_> {
 /// No dialect has a member for a failed tool, so the text says it.
 fn mark_as_error(parts: &mut Vec<Part>) {
     match parts.iter_mut().find_map(Part::text_mut) {
-        Some(text) if text.starts_with("Error:") || text == "Error" => {}
-        Some(text) => text.insert_str(0, "Error: "),
+        Some(text) if text.starts_with("Error:") || *text == *"Error" => {}
+        Some(text) => text.prepend("Error: "),
         None => parts.insert(0, Part::text("Error")),
     }
 }
