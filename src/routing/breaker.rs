@@ -93,10 +93,10 @@ impl Breaker {
         }
     }
 
-    /// Notes how a request went that was let through.
-    pub fn note(&self, verdict: Verdict, now: Instant) -> Option<Change> {
+    /// Notes how a request went that was let through by `gate`. Those from before an ejection end no trial.
+    pub fn note(&self, gate: Gate, verdict: Verdict, now: Instant) -> Option<Change> {
         let mut inner = self.lock();
-        inner.probing = false;
+        inner.probing &= gate != Gate::Probe;
         match verdict {
             Verdict::Works => {
                 inner.failures = 0;
@@ -113,9 +113,9 @@ impl Breaker {
         }
     }
 
-    /// The request that tried it out was given up by its client.
-    pub fn abandon(&self) {
-        self.lock().probing = false;
+    /// A request that was let through by `gate` was given up by its client.
+    pub fn abandon(&self, gate: Gate) {
+        self.lock().probing &= gate != Gate::Probe;
     }
 
     /// The state now.
@@ -141,27 +141,31 @@ mod tests {
         const OPEN_FOR: Duration = Duration::from_secs(10);
         let (breaker, start) = (Breaker::new(OPEN_FOR), Instant::now());
         for _ in 0..4 {
-            assert_eq!(breaker.note(Verdict::Fails, start), None);
+            assert_eq!(breaker.note(Gate::Open, Verdict::Fails, start), None);
         }
-        breaker.note(Verdict::Works, start);
+        breaker.note(Gate::Open, Verdict::Works, start);
         for _ in 0..4 {
-            breaker.note(Verdict::Fails, start);
+            breaker.note(Gate::Open, Verdict::Fails, start);
         }
         assert_eq!(breaker.gate(start), Gate::Open, "the five were not in a row");
-        assert_eq!(breaker.note(Verdict::Fails, start), Some(Change::Ejected));
+        assert_eq!(breaker.note(Gate::Open, Verdict::Fails, start), Some(Change::Ejected));
         assert_eq!((breaker.gate(start), breaker.state(start)), (Gate::Shut, State::Open));
 
         let later = start + OPEN_FOR;
         assert_eq!(breaker.state(later), State::HalfOpen);
         assert_eq!([breaker.gate(later), breaker.gate(later)], [Gate::Probe, Gate::Shut]);
-        assert_eq!(breaker.note(Verdict::Fails, later), None);
+        // A request of before the ejection comes to its end meanwhile.
+        breaker.abandon(Gate::Open);
+        breaker.note(Gate::Open, Verdict::Fails, start);
+        assert_eq!(breaker.gate(later), Gate::Shut, "one trial at a time");
+        assert_eq!(breaker.note(Gate::Probe, Verdict::Fails, later), None);
         assert_eq!(breaker.gate(later), Gate::Shut);
 
         let again = later + OPEN_FOR;
         assert_eq!(breaker.gate(again), Gate::Probe);
-        breaker.abandon();
+        breaker.abandon(Gate::Probe);
         assert_eq!(breaker.gate(again), Gate::Probe);
-        assert_eq!(breaker.note(Verdict::Works, again), Some(Change::Returned));
+        assert_eq!(breaker.note(Gate::Probe, Verdict::Works, again), Some(Change::Returned));
         assert_eq!((breaker.gate(again), breaker.state(again)), (Gate::Open, State::Closed));
     }
 }

@@ -69,14 +69,15 @@ impl<'p> Tour<'p> {
     pub(crate) fn next(&mut self) -> Option<Trial<'p>> {
         while let Some(place) = self.places.get(self.next) {
             self.next += 1;
-            if self.places.len() == 1 || place.breaker.gate(Instant::now()) != Gate::Shut {
+            let gate = if self.places.len() == 1 { Gate::Open } else { place.breaker.gate(Instant::now()) };
+            if gate != Gate::Shut {
                 self.tried = true;
-                return Some(Trial { place, open: true });
+                return Some(Trial { place, gate, open: true });
             }
             note_failure(place, self.log);
         }
         let place = self.places.first().filter(|_| !std::mem::replace(&mut self.tried, true))?;
-        Some(Trial { place, open: true })
+        Some(Trial { place, gate: Gate::Open, open: true })
     }
 
     /// Notes how it went; whether the next place may do better, if there is one.
@@ -100,9 +101,10 @@ pub(crate) fn for_place(caller: &Caller, shared: &Shared, place: &Shared) -> Cal
     caller
 }
 
-/// A request that tries a place out. If its client goes away meanwhile, the next one may try.
+/// A request at a place. If it tried the place out and its client goes away meanwhile, the next one may try.
 pub(crate) struct Trial<'p> {
     pub(crate) place: &'p Arc<Shared>,
+    gate: Gate,
     open: bool,
 }
 
@@ -110,7 +112,7 @@ impl Trial<'_> {
     fn end(mut self, verdict: Verdict) {
         self.open = false;
         let upstream = self.place.config.upstream.name.as_str();
-        match self.place.breaker.note(verdict, Instant::now()) {
+        match self.place.breaker.note(self.gate, verdict, Instant::now()) {
             Some(Change::Ejected) => {
                 tracing::warn!(
                     upstream.name = upstream,
@@ -126,7 +128,7 @@ impl Trial<'_> {
 impl Drop for Trial<'_> {
     fn drop(&mut self) {
         if self.open {
-            self.place.breaker.abandon();
+            self.place.breaker.abandon(self.gate);
         }
     }
 }
