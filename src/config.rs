@@ -26,6 +26,7 @@ pub mod images;
 pub mod layers;
 pub mod limits;
 pub mod log;
+pub mod metrics;
 mod models;
 mod paths;
 mod quirks;
@@ -56,6 +57,8 @@ pub struct Config {
     pub limits: limits::Limits,
     /// Logging.
     pub log: log::Log,
+    /// Where the numbers are told.
+    pub metrics: metrics::Metrics,
     /// Which upstream model stands for which requested one.
     pub models: ModelMap,
     /// Which requests go where. Default none: all go to the first upstream.
@@ -154,7 +157,7 @@ impl Config {
         mut warnings: Vec<String>,
     ) -> Result<Loaded, Error> {
         let path = file.as_ref().map(|file| file.path.clone());
-        let Tables { server, upstream, models, images, route, limits, log } =
+        let Tables { server, upstream, models, images, route, limits, log, metrics } =
             file.as_mut().map(|file| std::mem::take(&mut file.tables)).unwrap_or_default();
         let literal_key = upstream.0.iter().any(|it| it.get_ref().api_key.is_some())
             || server.client_keys.iter().any(|it| it.get_ref().key.is_some());
@@ -178,8 +181,9 @@ impl Config {
         let all: Vec<_> = [&upstream].into_iter().chain(&other_upstreams).collect();
         let routes = routes::resolve(route, &all, &mut layers)?;
         let images = images::Images::resolve(images, &mut layers)?;
+        let metrics = metrics::Metrics::resolve(metrics, flags, &mut layers)?;
         let Layers { origins, warnings, .. } = layers;
-        let config = Self { server, upstream, images, other_upstreams, limits, log, models, routes };
+        let config = Self { server, upstream, images, other_upstreams, limits, log, metrics, models, routes };
         Ok(Loaded { config, warnings, file: path, origins })
     }
 }
@@ -257,6 +261,7 @@ impl Default for Config {
             images: images::Images::default(),
             limits: limits::Limits::default(),
             log: log::Log::default(),
+            metrics: metrics::Metrics::default(),
             models: ModelMap::openai_defaults(),
             other_upstreams: Vec::new(),
             routes: Vec::new(),

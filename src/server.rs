@@ -18,6 +18,7 @@ mod event_body;
 mod fail_point;
 mod lessons;
 mod limits;
+mod metrics_port;
 mod notify;
 pub mod reload;
 mod request_log;
@@ -76,18 +77,34 @@ pub fn check(config: &Config) -> Result<(), Error> {
     Ok(())
 }
 
-/// Serves `listener` until `shutdown` says so; then running requests may finish for `shutdown_grace`. `reloads`
+/// Where it is listened.
+#[derive(Debug)]
+pub struct Listeners {
+    /// To clients.
+    pub clients: TcpListener,
+    /// To who asks for the numbers alone, on loopback.
+    pub metrics: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(clients: TcpListener) -> Self {
+        Self { clients, metrics: None }
+    }
+}
+
+/// Serves `listeners` until `shutdown` says so; then running requests may finish for `shutdown_grace`. `reloads`
 /// may bring other configurations meanwhile; what happens is counted in `metrics` over all of them.
 ///
 /// # Errors
 /// When the upstream's settings cannot be used, or the listener has no address; nothing has been served then.
 pub async fn run(
     config: Config,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     shutdown: Shutdown,
     reloads: Option<Reloads>,
     metrics: Arc<Metrics>,
 ) -> Result<Summary, Error> {
+    let Listeners { clients: listener, metrics: metrics_listener } = listeners.into();
     let address = listener.local_addr()?;
     let current = Arc::new(Current::new(config, metrics)?);
     let reloading = async {
@@ -96,10 +113,17 @@ pub async fn run(
             None => future::pending().await,
         }
     };
+    let telling = async {
+        match metrics_listener {
+            Some(listener) => metrics_port::serve(listener, Arc::clone(&current)).await,
+            None => future::pending().await,
+        }
+    };
     notify::ready();
     tokio::select! {
         summary = accept::serve(listener, Arc::clone(&current), shutdown) => Ok(summary),
         never = reloading => match never {},
+        never = telling => match never {},
     }
 }
 

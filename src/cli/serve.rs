@@ -25,7 +25,7 @@ use crate::{
     },
     metrics::Metrics,
     secret,
-    server::demo::Demo,
+    server::{Listeners, demo::Demo},
     telemetry,
     translate::quirks::Preset,
 };
@@ -132,6 +132,7 @@ async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let mut config = loaded.config;
     config.log.no_color |= global.color == Color::Never;
     let (listener, address) = bind(&config.server).await?;
+    let metrics_listener = bind_metrics(config.metrics.listen).await?;
     let metrics = Arc::new(Metrics::default());
     let logging = telemetry::init(&config.log, Arc::clone(&metrics));
     let _flush = logging.wrap_err_with(|| Failure::new(Exit::Internal, "cannot start logging"))?;
@@ -149,8 +150,12 @@ async fn serve(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let made_key = make_key(&mut config.server)?;
     let reloads = engine::on_hangup(sources, made_key.as_ref())?;
     lines.start(&config, address, args.demo);
+    if let Some((_, address)) = &metrics_listener {
+        lines.metrics(*address);
+    }
     lines.clients(&config, address, made_key.as_ref());
-    engine::serve(config, listener, shutdown, reloads, metrics).await
+    let listeners = Listeners { clients: listener, metrics: metrics_listener.map(|(listener, _)| listener) };
+    engine::serve(config, listeners, shutdown, reloads, metrics).await
 }
 
 fn sources(args: &Args, global: &GlobalArgs, demo: Option<Url>) -> Sources {
@@ -184,6 +189,22 @@ async fn bind(server: &Server) -> Result<(TcpListener, SocketAddr)> {
         Ok((listener, address))
     });
     bound.map_err(|error| cannot_listen(server, &error).into())
+}
+
+/// The port that the numbers have to themselves.
+async fn bind_metrics(address: Option<SocketAddr>) -> Result<Option<(TcpListener, SocketAddr)>> {
+    let Some(wanted) = address else { return Ok(None) };
+    let bound = TcpListener::bind(wanted).await.and_then(|listener| {
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    });
+    let cannot = |error: io::Error| {
+        let exit = if error.kind() == io::ErrorKind::AddrInUse { Exit::Unavailable } else { Exit::Config };
+        Failure::new(exit, format!("cannot listen on {wanted} for metrics"))
+            .why(error.to_string())
+            .mend("choose another port for metrics.listen, or leave it out")
+    };
+    Ok(Some(bound.map_err(cannot)?))
 }
 
 fn cannot_listen(server: &Server, error: &io::Error) -> Failure {
@@ -238,7 +259,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 /// The calls into the server.
 mod engine {
-    use super::{Arc, Config, Demo, Exit, Failure, Metrics, Result, Sources, TcpListener, WrapErr, secret};
+    use super::{Arc, Config, Demo, Exit, Failure, Listeners, Metrics, Result, Sources, WrapErr, secret};
     use crate::{
         secret::{ExposeSecret as _, SecretString},
         server::{
@@ -275,14 +296,14 @@ mod engine {
     /// Serves until a signal.
     pub(super) async fn serve(
         config: Config,
-        listener: TcpListener,
+        listeners: Listeners,
         shutdown: Shutdown,
         reloads: Reloads,
         metrics: Arc<Metrics>,
     ) -> Result<Exit> {
         descriptors::raise_limit(config.limits.max_connections);
         // The configuration was checked, so what is wrong now is wrong with the upstream's part of it.
-        let ended = server::run(config, listener, shutdown, Some(reloads), metrics).await;
+        let ended = server::run(config, listeners, shutdown, Some(reloads), metrics).await;
         let summary = ended.map_err(|error| Failure::from_lines(Exit::Config, &error.to_string()))?;
         Ok(match summary.signal {
             _ if !summary.forced => Exit::Success,

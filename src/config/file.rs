@@ -18,140 +18,15 @@ use super::{
 };
 use crate::{models::counting::Multiplier, secret};
 
+mod keys;
 mod tables;
 mod values;
 
-pub(super) use tables::{ClientKeyTable, ImagesTable, TlsTable};
+pub(super) use keys::{ALONE, KEYS, LISTS, TABLES};
+pub(super) use tables::{ClientKeyTable, ImagesTable, MetricsTable, TlsTable};
 pub(super) use values::{
     Decimal, Integer, MULTIPLIER, Moment, OneOrMore, Quantity, SecretText, TargetValue, UpstreamTables,
 };
-
-/// Every key of the file, in the order of `config.example.toml`. Below `upstream.headers` and `models.map` the
-/// user chooses the names.
-pub(super) const KEYS: &[&str] = &[
-    "server.host",
-    "server.port",
-    "server.auth",
-    "server.allowed_hosts",
-    "server.trusted_proxies",
-    "server.on_lossy",
-    "server.tls.cert",
-    "server.tls.key",
-    "server.cors.enabled",
-    "server.cors.allowed_origins",
-    "server.client_keys.id",
-    "server.client_keys.key",
-    "server.client_keys.sha256",
-    "server.client_keys.expires",
-    "server.client_keys.models",
-    "server.client_keys.requests_per_minute",
-    "server.client_keys.tokens_per_minute",
-    "server.client_keys.max_concurrent",
-    "upstream.name",
-    "upstream.preset",
-    "upstream.dialect",
-    "upstream.base_url",
-    "upstream.api_key",
-    "upstream.api_key_file",
-    "upstream.api_key_command",
-    "upstream.api_key_env",
-    "upstream.auth_style",
-    "upstream.ca_file",
-    "upstream.http2",
-    "upstream.api_version",
-    "upstream.model_family",
-    "upstream.strip_billing_header",
-    "upstream.content_filter",
-    "upstream.max_output_tokens",
-    "upstream.context_window",
-    "upstream.count_tokens",
-    "upstream.count_multiplier",
-    "upstream.headers",
-    "upstream.quirks.max_tokens_field",
-    "upstream.quirks.system_mode",
-    "upstream.quirks.system_parts",
-    "upstream.quirks.stream_usage",
-    "upstream.quirks.top_k",
-    "upstream.quirks.no_sampling_on_reasoning_models",
-    "upstream.quirks.reasoning_request",
-    "upstream.quirks.efforts",
-    "upstream.quirks.reasoning_echo",
-    "upstream.quirks.parallel_tool_calls",
-    "upstream.quirks.strict_tools",
-    "upstream.quirks.json_schema",
-    "upstream.quirks.tool_images",
-    "upstream.quirks.images",
-    "upstream.quirks.files",
-    "upstream.quirks.file_urls",
-    "upstream.quirks.tool_ids",
-    "upstream.quirks.prefill",
-    "upstream.quirks.merge_consecutive",
-    "upstream.quirks.reports_stop",
-    "upstream.quirks.cache_control",
-    "upstream.quirks.explicit_cache",
-    "upstream.quirks.schema_ids",
-    "upstream.quirks.input_examples",
-    "upstream.quirks.history_needs_tools",
-    "upstream.quirks.repair_tool_results",
-    "upstream.quirks.safety_identifier",
-    "upstream.quirks.prompt_cache_key",
-    "upstream.quirks.service_tier",
-    "upstream.quirks.newer_models_need_responses",
-    "upstream.quirks.think_tags",
-    "upstream.quirks.think_opened",
-    "upstream.quirks.citations",
-    "upstream.quirks.lenient_eof",
-    "upstream.quirks.token_counting",
-    "models.haiku",
-    "models.sonnet",
-    "models.opus",
-    "models.default",
-    "models.map",
-    "models.map.*.model",
-    "models.map.*.display_name",
-    "models.map.*.max_input_tokens",
-    "models.map.*.max_output_tokens",
-    "models.map.*.count_multiplier",
-    "models.map.*.dialect",
-    "models.map.*.model_family",
-    "route.name",
-    "route.models",
-    "route.background",
-    "route.thinking",
-    "route.min_tokens",
-    "route.images",
-    "route.web_search",
-    "route.upstream",
-    "route.model",
-    "route.fallback",
-    "images.url",
-    "limits.connect_timeout",
-    "limits.first_byte_timeout",
-    "limits.stream_idle_timeout",
-    "limits.header_read_timeout",
-    "limits.body_read_timeout",
-    "limits.body_total_timeout",
-    "limits.keep_alive_idle",
-    "limits.client_write_timeout",
-    "limits.pool_idle_timeout",
-    "limits.commit_after",
-    "limits.ping_interval",
-    "limits.shutdown_delay",
-    "limits.shutdown_grace",
-    "limits.max_request_size",
-    "limits.max_buffered_bytes",
-    "limits.max_json_depth",
-    "limits.max_headers",
-    "limits.max_header_size",
-    "limits.max_event_size",
-    "limits.max_response_size",
-    "limits.eject_for",
-    "limits.max_concurrent_requests",
-    "limits.max_connections",
-    "log.format",
-    "log.filter",
-    "log.dev_mode",
-];
 
 /// A file that was read, or none, which sets nothing.
 #[derive(Default)]
@@ -250,25 +125,6 @@ fn nearest_key(table: &str, name: &str) -> Option<String> {
     known().find(|(_, known)| *known == anywhere).map(|(parent, name)| dotted(parent, name))
 }
 
-pub(super) const TABLES: [&str; 11] = [
-    "server",
-    "upstream",
-    "models",
-    "route",
-    "images",
-    "limits",
-    "log",
-    "server.tls",
-    "server.cors",
-    "server.client_keys",
-    "upstream.quirks",
-];
-
-/// The tables of which there may be several, each written `[[table]]`.
-pub(super) const LISTS: [&str; 3] = ["upstream", "client_keys", "route"];
-/// Those of them that may also stand alone, written `[table]`.
-pub(super) const ALONE: [&str; 1] = ["upstream"];
-
 /// Whether a key takes a value of that kind; the value is TOML.
 pub(super) fn accepts(key: &str, value: &str) -> bool {
     toml::from_str::<Tables>(&with_key(key, value)).is_ok()
@@ -305,6 +161,7 @@ pub(super) struct Tables {
     pub(super) route: Vec<Spanned<RouteTable>>,
     pub(super) limits: LimitsTable,
     pub(super) log: LogTable,
+    pub(super) metrics: MetricsTable,
 }
 
 /// `[server]`.

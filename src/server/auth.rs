@@ -182,7 +182,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// Whether the request was meant for this server and not for a name that a web page bent to its address. Both
 /// the `Host` header and the URI's own authority must be known. Browsers always send a `Host`; HTTP/1.0 programs
 /// need not.
-fn host_allowed(request: &Request, allowed: &[String]) -> bool {
+pub(crate) fn host_allowed(request: &Request, allowed: &[String]) -> bool {
     let named = |name: &str| is_own_name(name, allowed);
     let header = request.headers().get(header::HOST);
     let header_fits = match header {

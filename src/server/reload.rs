@@ -145,6 +145,7 @@ fn keep_what_needs_a_restart(new: &mut Config, running: &Config) -> Vec<&'static
     keep(&mut new.server.port, &running.server.port, "server.port", &mut later);
     let connections = &running.limits.max_connections;
     keep(&mut new.limits.max_connections, connections, "limits.max_connections", &mut later);
+    keep(&mut new.metrics, &running.metrics, "metrics.listen", &mut later);
     // A terminal's colours are no setting of the file.
     new.log.no_color = running.log.no_color;
     keep(&mut new.log, &running.log, "log", &mut later);

@@ -2,7 +2,8 @@
 
 use crate::support::bodies::{chunks, completion, request};
 use crate::support::http::{Call, Connection};
-use crate::support::serving::{Gateway, answer, broken_stream, failure, messages, request_for};
+use crate::support::program::Program;
+use crate::support::serving::{Gateway, answer, broken_stream, configured, failure, messages, request_for};
 use crate::support::upstream::Exchange;
 use crate::support::watched::Gate;
 
@@ -265,4 +266,71 @@ fn names_and_buckets_are_those_of_the_convention() {
         assert!(metrics.contains(&format!("# TYPE aiapiproxy_{name} ")), "{name}");
     }
     gateway.end();
+}
+
+/// Where the numbers have a port of their own.
+fn metrics_port(gateway: &Gateway) -> String {
+    let stderr = gateway.server.stderr();
+    let (_, rest) = stderr.split_once("metrics on http://").unwrap_or_else(|| panic!("{stderr}"));
+    format!("http://{}", rest.split('/').next().unwrap())
+}
+
+#[test]
+fn a_port_of_its_own_on_loopback_needs_no_key() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let gateway = Gateway::with(vec![hello()], |program| {
+        configured(program, "[metrics]\nlisten = \"127.0.0.1:0\"\n").env("CLIENT_API_KEYS", key)
+    });
+    gateway.server.running().wait_for_stderr("/metrics");
+    let port = metrics_port(&gateway);
+    answer(gateway.send(&messages(request("hi", false)).header("x-api-key", key)));
+    gateway.send(&Call::get("/metrics").header("x-api-key", key)).text();
+    let mut reply = Call::get("/metrics").send(&port);
+    assert_eq!(
+        (reply.status, reply.header("content-type")),
+        (200, Some("text/plain; version=0.0.4; charset=utf-8"))
+    );
+    assert!(reply.text().contains("aiapiproxy_build_info{version="));
+    for (call, status) in [
+        (Call::get("/health"), 404),
+        (messages(request("hi", false)), 404),
+        (Call::post("/metrics"), 405),
+        (Call::get("/metrics").header("origin", "https://page.example"), 403),
+    ] {
+        assert_eq!(call.send(&port).status, status, "{call:?}");
+    }
+    let mut rebound = Connection::open(&port);
+    rebound.write(b"GET /metrics HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n");
+    let answered = String::from_utf8(rebound.read_to_close()).unwrap();
+    assert!(answered.starts_with("HTTP/1.1 403"), "{answered}");
+    failure(gateway.send(&Call::get("/metrics")), 401, "authentication_error");
+    // What comes there is no client's.
+    let metrics = Call::get("/metrics").send(&port).text();
+    assert!(metrics.contains("aiapiproxy_connections_accepted_total 3\n"), "{metrics}");
+    gateway.end();
+}
+
+#[test]
+fn a_port_for_metrics_that_cannot_be_is_told_before_anybody_comes() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for (listen, code, parts) in [
+        ("0.0.0.0:9464", 78, ["metrics.listen", "aiapiproxy.toml:2"]),
+        ("9464", 78, ["metrics.listen", "127.0.0.1:9464"]),
+        (&taken, 69, ["metrics.listen", "another port"]),
+    ] {
+        let toml = format!("[metrics]\nlisten = \"{listen}\"\n");
+        let program = configured(Program::aiapiproxy().args(["serve", "--port", "0"]), &toml);
+        let output = program.env("OPENAI_API_KEY", "k").run();
+        assert_eq!(output.code, Some(code), "{listen}: {}", output.stderr);
+        for part in parts {
+            assert!(output.stderr.contains(part), "{listen}: {}", output.stderr);
+        }
+    }
+    let shown = configured(
+        Program::aiapiproxy().args(["config", "show", "--origin"]),
+        "[metrics]\nlisten = \"127.0.0.1:9464\"\n",
+    );
+    let shown = shown.run().stdout;
+    assert!(shown.contains("metrics.listen = \"127.0.0.1:9464\"  # file "), "{shown}");
 }

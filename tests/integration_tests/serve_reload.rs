@@ -74,14 +74,14 @@ fn f31_a_bad_file_keeps_the_old_configuration_and_says_so() {
 #[test]
 fn settings_that_need_a_restart_are_named_and_stay() {
     let gateway = Gateway::with_config(vec![Exchange::new().json(completion("hi"))], "");
-    let toml =
-        "[server]\nhost = '127.0.0.2'\nport = 1\n[limits]\nmax_connections = 7\n[log]\nformat = 'json'\n";
+    let toml = "[server]\nhost = '127.0.0.2'\nport = 1\n[limits]\nmax_connections = 7\n[log]\nformat = 'json'\n\
+        [metrics]\nlisten = '127.0.0.1:0'\n";
     rewrite(&gateway.server, toml);
     hang_up(&gateway.server, RELOADED, 1);
     gateway.say("hi");
     let stderr = gateway.end();
     // The port of the command line wins over the file, today and after a restart.
-    let named = "settings=\"server.host, limits.max_connections, log\"";
+    let named = "settings=\"server.host, limits.max_connections, metrics.listen, log\"";
     assert!(stderr.contains("need a restart") && stderr.contains(named), "{stderr}");
 }
 

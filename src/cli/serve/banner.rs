@@ -56,6 +56,11 @@ impl Lines {
         }
     }
 
+    /// Where the numbers are.
+    pub(super) fn metrics(&mut self, address: SocketAddr) {
+        self.say(&format!("metrics on http://{address}/metrics"));
+    }
+
     /// What to tell clients. A key that was made is shown here, once, and nowhere else.
     pub(super) fn clients(&mut self, config: &Config, address: SocketAddr, made_key: Option<&SecretString>) {
         self.say(&format!("export ANTHROPIC_BASE_URL={}://{}", scheme(config), reachable(address)));

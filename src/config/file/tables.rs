@@ -1,4 +1,4 @@
-//! The smaller tables: TLS, client keys, images.
+//! The smaller tables: TLS, client keys, images, metrics.
 
 use std::path::PathBuf;
 
@@ -34,4 +34,11 @@ pub(in crate::config) struct ClientKeyTable {
 #[serde(default, deny_unknown_fields)]
 pub(in crate::config) struct ImagesTable {
     pub(in crate::config) url: Option<Spanned<String>>,
+}
+
+/// `[metrics]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct MetricsTable {
+    pub(in crate::config) listen: Option<Spanned<String>>,
 }

@@ -33,8 +33,9 @@ fn shown(mut config: Config) -> String {
     config.upstream.dialect_origin = layers::Origin::Default;
     let models = Family::ALL.map(|family| config.models.resolve(family.alias()).model);
     let passed = config.models.resolve("something-else");
-    let Config { server, upstream, images, limits, log, models: _, other_upstreams: _, routes: _ } = config;
-    format!("{server:#?}{upstream:#?}{images:#?}{limits:#?}{log:#?}{models:#?}{passed:#?}")
+    let Config { server, upstream, images, limits, log, models: _, other_upstreams: _, routes: _, metrics } =
+        config;
+    format!("{server:#?}{upstream:#?}{images:#?}{limits:#?}{log:#?}{models:#?}{passed:#?}{metrics:#?}")
 }
 
 #[test]

@@ -16,10 +16,15 @@ use crate::{
 
 /// `GET /metrics`.
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    ([(header::CONTENT_TYPE, exposition::MEDIA_TYPE)], text(&shared)).into_response()
+}
+
+/// All numbers.
+fn text(shared: &Arc<Shared>) -> String {
     let now = Instant::now();
     let places = shared.ways.iter().flat_map(|way| &way.places);
     // Places of one upstream share its state.
-    let states: BTreeMap<&str, u64> = [&shared]
+    let states: BTreeMap<&str, u64> = [shared]
         .into_iter()
         .chain(places)
         .map(|place| {
@@ -32,6 +37,5 @@ pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
         })
         .collect();
     let upstreams: Vec<_> = states.into_iter().map(|(name, circuit)| Upstream { name, circuit }).collect();
-    let text = exposition::text(&shared.metrics, &upstreams);
-    ([(header::CONTENT_TYPE, exposition::MEDIA_TYPE)], text).into_response()
+    exposition::text(&shared.metrics, &upstreams)
 }
