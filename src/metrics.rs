@@ -137,10 +137,12 @@ pub mod reason {
     pub const CONCURRENCY: &str = "concurrency";
     /// All room for request bodies is taken.
     pub const MEMORY: &str = "memory";
+    /// All places of the upstream are taken.
+    pub const UPSTREAM: &str = "upstream_concurrency";
     /// The gateway stops.
     pub const STOPPING: &str = "stopping";
     /// Why requests are shed.
-    pub const SHED: [&str; 3] = [CONCURRENCY, MEMORY, STOPPING];
+    pub const SHED: [&str; 4] = [CONCURRENCY, UPSTREAM, MEMORY, STOPPING];
 
     /// Before the upstream was asked.
     pub const RECEIVING: &str = "receiving";

@@ -115,7 +115,7 @@ pub mod field {
     pub const UPSTREAM_NAME: &str = "upstream.name";
     /// The route of the configuration that decided where the request went.
     pub const ROUTED_BY: &str = "routed.by";
-    /// The upstreams that failed before, or were left alone because they had failed, with commas between them.
+    /// The upstreams that failed before, or were left alone because they had failed or were full, with commas between them.
     pub const FAILED_UPSTREAMS: &str = "upstream.failed";
     /// The upstream's own id of the request.
     pub const UPSTREAM_REQUEST_ID: &str = "upstream.request_id";

@@ -8,6 +8,7 @@ mod body;
 mod client;
 mod direct;
 mod error;
+mod extra_body;
 pub mod probe;
 mod request;
 mod retry;
@@ -122,10 +123,11 @@ impl Upstream {
     /// # Errors
     /// [`Error::Setup`] when a configured header cannot be sent, or this machine has no TLS roots.
     pub fn new(settings: &Settings, limits: &Limits, metrics: Arc<Metrics>) -> Result<Self, Error> {
+        let limits = limits.of(settings);
         let inner = Inner {
             settings: settings.clone(),
-            limits: limits.clone(),
-            clients: Clients::new(settings, limits)?,
+            clients: Clients::new(settings, &limits)?,
+            limits,
             headers: request::fixed_headers(settings)?,
             next_key: AtomicUsize::new(0),
             budget: Budget::default(),
@@ -173,6 +175,13 @@ impl Upstream {
         let mut key = keys.next().flatten();
         let (mut course, mut other_keys) = (Course::default(), 0);
         self.0.budget.note_call();
+        // Requests for a count of tokens are no requests for an answer, and take nothing else.
+        let body = match call.endpoint {
+            Endpoint::ChatCompletions | Endpoint::Responses | Endpoint::Messages => {
+                extra_body::added(&call.body, &self.0.settings.extra_body)
+            }
+            _ => call.body.clone(),
+        };
         loop {
             let mut headers = request::headers(&self.0.settings, &self.0.headers, call.accept, key)?;
             request::add_anthropic(&self.0.settings, &mut headers, call.endpoint, call.client_headers);
@@ -180,7 +189,7 @@ impl Upstream {
                 method: Method::POST,
                 url: &url,
                 headers,
-                body: call.body.clone(),
+                body: body.clone(),
                 fresh: course.wants_fresh(),
             };
             let mut result = self.attempt(request, self.0.limits.first_byte_timeout).await;

@@ -178,6 +178,9 @@ struct Explanation<'a> {
     dialect_decided_by: String,
     upstream: &'a str,
     url: &'a str,
+    /// What is added to the body where the request has none of that name.
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    extra_body: &'a serde_json::Map<String, serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -196,6 +199,7 @@ impl<'a> Explanation<'a> {
             dialect_decided_by: upstream.explain(&choice),
             upstream: &upstream.name,
             url: upstream.base_url.as_str(),
+            extra_body: &upstream.extra_body,
             live: live.map(|live| live.has(&model)),
             warning: choice.refuses_tools.then_some(TOOLS_REFUSED),
             model,
@@ -219,12 +223,25 @@ fn explain(explained: &Explained<'_>, json: bool) -> Result<()> {
         return output::json(explained);
     }
     let Explained { explanation, way } = explained;
-    let Explanation { requested, model, rule, dialect, dialect_decided_by, upstream, url, live, warning } =
-        explanation;
+    let Explanation {
+        requested,
+        model,
+        rule,
+        dialect,
+        dialect_decided_by,
+        upstream,
+        url,
+        extra_body,
+        live,
+        warning,
+    } = explanation;
     let mut text = format!(
         "{requested} is sent as {model} to {upstream} at {url}\ndecided by: {rule}\n\
          dialect: {dialect}, decided by: {dialect_decided_by}"
     );
+    for (name, value) in *extra_body {
+        text.extend(["\nadded to the body unless it is there: ", name, " = ", &value.to_string()]);
+    }
     if let Some(live) = live {
         text.push_str(if *live { "\nthe upstream has it" } else { "\nthe upstream does not list it" });
     }

@@ -211,6 +211,11 @@ pub(super) struct UpstreamTable {
     pub(super) count_tokens: Option<Spanned<String>>,
     pub(super) count_multiplier: Option<Spanned<Decimal>>,
     pub(super) headers: BTreeMap<Spanned<String>, SecretText>,
+    pub(super) extra_body: Option<Spanned<toml::Table>>,
+    pub(super) connect_timeout: Option<Spanned<Quantity>>,
+    pub(super) first_byte_timeout: Option<Spanned<Quantity>>,
+    pub(super) stream_idle_timeout: Option<Spanned<Quantity>>,
+    pub(super) max_concurrent_requests: Option<Spanned<Integer>>,
     pub(super) quirks: QuirksTable,
 }
 

@@ -8,6 +8,7 @@ use super::{
     error::Error,
     file::LimitsTable,
     layers::{COUNT, Kind, Layers},
+    upstream::Upstream,
 };
 use crate::protocol::json::MAX_DEPTH;
 
@@ -96,7 +97,7 @@ impl Default for Limits {
 }
 
 /// A timeout.
-const DURATION: Kind<Duration> = Kind {
+pub(super) const DURATION: Kind<Duration> = Kind {
     expected: "a duration from 1ms to 24h, such as \"30s\", \"250ms\", \"5m\" or whole seconds",
     read: |text| duration(text).filter(|duration| !duration.is_zero()),
     names: &[],
@@ -138,6 +139,17 @@ const HEADER_SIZE: Kind<usize> = Kind {
 };
 
 impl Limits {
+    /// Those that hold for calls of this upstream.
+    #[must_use]
+    pub fn of(&self, upstream: &Upstream) -> Self {
+        Self {
+            connect_timeout: upstream.connect_timeout.unwrap_or(self.connect_timeout),
+            first_byte_timeout: upstream.first_byte_timeout.unwrap_or(self.first_byte_timeout),
+            stream_idle_timeout: upstream.stream_idle_timeout.unwrap_or(self.stream_idle_timeout),
+            ..self.clone()
+        }
+    }
+
     /// Chooses each limit from its layers.
     pub(super) fn resolve(table: LimitsTable, layers: &mut Layers<'_>) -> Result<Self, Error> {
         let defaults = Self::default();
@@ -256,6 +268,20 @@ mod tests {
             assert_eq!(duration(text), expected, "{text:?}");
         }
         assert_eq!((DURATION.read)("0s"), None);
+    }
+
+    #[test]
+    fn an_upstream_has_limits_of_its_own() {
+        let seconds = Duration::from_secs;
+        let own = Upstream {
+            connect_timeout: Some(seconds(1)),
+            stream_idle_timeout: Some(seconds(2)),
+            ..Upstream::default()
+        };
+        let limits = Limits::default().of(&own);
+        assert_eq!((limits.connect_timeout, limits.stream_idle_timeout), (seconds(1), seconds(2)));
+        let others = Limits { connect_timeout: seconds(10), stream_idle_timeout: seconds(300), ..limits };
+        assert_eq!(others, Limits::default());
     }
 
     #[test]

@@ -86,7 +86,9 @@ impl Table {
 fn leaf(key: &str, described: Option<&Described>) -> Value {
     let accepts = |literal: &str| file::accepts(key, literal);
     let mut types = Vec::new();
-    if accepts("{ a = { model = \"m\" } }") {
+    if accepts("{ a = true, b = [1] }") {
+        types.push(json!({"type": "object"}));
+    } else if accepts("{ a = { model = \"m\" } }") {
         types.push(json!({"type": "object", "additionalProperties": target()}));
     } else if accepts("{ model = \"m\" }") && !accepts("{ a = \"b\" }") {
         types.extend([json!({"type": "string"}), target()]);
@@ -163,6 +165,7 @@ mod tests {
             ("/properties/server/properties/cors/properties/enabled/type", json!("boolean")),
             ("/properties/server/properties/cors/properties/enabled/default", json!(true)),
             ("/properties/server/properties/client_keys/items/properties/id/type", json!("string")),
+            ("/properties/upstream/anyOf/0/properties/extra_body/type", json!("object")),
             ("/properties/models/properties/map/additionalProperties/anyOf/0/type", json!("string")),
         ] {
             assert_eq!(at(path), &expected, "{path}");

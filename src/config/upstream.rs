@@ -1,8 +1,9 @@
 //! `[upstream]`: the server that runs the model, and the key for it.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 use toml::Spanned;
 use url::Url;
 
@@ -10,7 +11,8 @@ use super::{
     Flags,
     error::{BadValue, Error, nearest},
     file::{MULTIPLIER, SecretText, UpstreamTable},
-    layers::{Kind, Layers, Origin, Setting},
+    layers::{COUNT, Kind, Layers, Origin, Setting},
+    limits::DURATION,
     quirks, show,
 };
 use crate::{
@@ -24,6 +26,7 @@ use crate::{
 
 mod address;
 mod dialect;
+mod extra_body;
 mod key;
 mod key_command;
 mod proxy;
@@ -96,6 +99,16 @@ pub struct Upstream {
     /// Default none.
     #[serde(serialize_with = "show::redacted_values")]
     pub headers: Vec<(String, String)>,
+    /// Members added to every request's body where the request has none of that name. Default none.
+    pub extra_body: Map<String, Value>,
+    /// For connecting to it, TLS included. Default: that of `[limits]`.
+    pub connect_timeout: Option<Duration>,
+    /// For its first byte. Default: that of `[limits]`; `REQUEST_TIMEOUT`.
+    pub first_byte_timeout: Option<Duration>,
+    /// Between two bytes of its streams. Default: that of `[limits]`; `REQUEST_TIMEOUT`.
+    pub stream_idle_timeout: Option<Duration>,
+    /// Requests that it gets at the same time. Default: as many as the gateway has places for.
+    pub max_concurrent_requests: Option<usize>,
 }
 
 /// The header that carries the upstream's key.
@@ -151,6 +164,11 @@ impl Upstream {
             count_tokens: Counter::default(),
             count_multiplier: Multiplier::default(),
             headers: Vec::new(),
+            extra_body: Map::new(),
+            connect_timeout: None,
+            first_byte_timeout: None,
+            stream_idle_timeout: None,
+            max_concurrent_requests: None,
         }
     }
 }
@@ -193,6 +211,11 @@ impl fmt::Debug for Upstream {
             .field("count_tokens", &self.count_tokens)
             .field("count_multiplier", &self.count_multiplier)
             .field("headers", &header_names)
+            .field("extra_body", &self.extra_body)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("first_byte_timeout", &self.first_byte_timeout)
+            .field("stream_idle_timeout", &self.stream_idle_timeout)
+            .field("max_concurrent_requests", &self.max_concurrent_requests)
             .finish()
     }
 }
@@ -364,6 +387,21 @@ impl Upstream {
         let multiplier = layers.choose("upstream.count_multiplier", [multiplier]);
         upstream.count_multiplier = multiplier.map_or_else(Multiplier::default, |it| it.value);
         upstream.headers = headers(table.headers, layers)?;
+        upstream.extra_body = extra_body::resolve(table.extra_body, layers)?;
+        let connect = layers.file(table.connect_timeout, "upstream.connect_timeout", &DURATION)?;
+        upstream.connect_timeout = layers.choose("upstream.connect_timeout", [connect]).map(|it| it.value);
+        let mut timeout = |name: &str, written| {
+            let key = format!("upstream.{name}");
+            let Some(written) = layers.file(written, &key, &DURATION)? else { return Ok(None) };
+            // The variable wins over the file, here as in `[limits]`.
+            let by_variable = layers.env("REQUEST_TIMEOUT", "REQUEST_TIMEOUT", &DURATION)?;
+            Ok::<_, Error>(layers.choose(&key, [by_variable, Some(written)]).map(|it| it.value))
+        };
+        upstream.first_byte_timeout = timeout("first_byte_timeout", table.first_byte_timeout)?;
+        upstream.stream_idle_timeout = timeout("stream_idle_timeout", table.stream_idle_timeout)?;
+        let places = "upstream.max_concurrent_requests";
+        let concurrent = layers.file(table.max_concurrent_requests, places, &COUNT)?;
+        upstream.max_concurrent_requests = layers.choose(places, [concurrent]).map(|it| it.value);
         Ok(upstream)
     }
 

@@ -64,20 +64,33 @@ impl<'p> Tour<'p> {
         Self { places, log, next: 0, tried: false }
     }
 
-    /// The next place that may be tried now. If all of them have failed lately the first is tried all the same:
-    /// somebody must answer.
-    pub(crate) fn next(&mut self) -> Option<Trial<'p>> {
+    /// The next place that may be tried now, which then has a place for the request. If all of them have failed lately
+    /// the first is tried all the same: somebody must answer.
+    ///
+    /// # Errors
+    /// When the last one that may be tried has as many requests as it may have.
+    pub(crate) async fn next(&mut self) -> Result<Option<Trial<'p>>, ApiError> {
         while let Some(place) = self.places.get(self.next) {
             self.next += 1;
+            let is_last = self.next == self.places.len();
             let gate = if self.places.len() == 1 { Gate::Open } else { place.breaker.gate(Instant::now()) };
             if gate != Gate::Shut {
-                self.tried = true;
-                return Some(Trial { place, gate, open: true });
+                let trial = Trial { place, gate, open: true };
+                match place.places.take(&place.config.upstream.name, is_last, self.log).await {
+                    Ok(()) => {
+                        self.tried = true;
+                        return Ok(Some(trial));
+                    }
+                    Err(full) if is_last => return Err(full),
+                    Err(_) => {}
+                }
             }
             note_failure(place, self.log);
         }
-        let place = self.places.first().filter(|_| !std::mem::replace(&mut self.tried, true))?;
-        Some(Trial { place, gate: Gate::Open, open: true })
+        let place = self.places.first().filter(|_| !std::mem::replace(&mut self.tried, true));
+        let Some(place) = place else { return Ok(None) };
+        place.places.take(&place.config.upstream.name, true, self.log).await?;
+        Ok(Some(Trial { place, gate: Gate::Open, open: true }))
     }
 
     /// Notes how it went; whether the next place may do better, if there is one.

@@ -1,5 +1,6 @@
 //! How much is let in: bytes of a body, time for it, requests at once.
 
+mod places;
 mod room;
 
 use std::{
@@ -19,7 +20,10 @@ use tokio::{
     time,
 };
 
-pub(crate) use self::room::{Room, Share};
+pub(crate) use self::{
+    places::{Place, Places},
+    room::{Room, Share},
+};
 use super::{content_encoding::ContentEncoding, error::ApiError, request_log::Log};
 use crate::{
     config::limits::Limits,

@@ -30,6 +30,7 @@ use super::{
     client_address::ClientAddress,
     clients::{Admitted, Client},
     error::{self, ApiError},
+    limits::Place,
 };
 use crate::{
     metrics::{Counter, Ends, Held, Metrics},
@@ -107,6 +108,8 @@ pub(crate) struct Notes {
     pub(crate) upstream_name: Option<String>,
     /// The requested model and the upstream's, as metrics name them.
     pub(crate) model_labels: Option<[Cow<'static, str>; 2]>,
+    /// The place at the upstream that is asked.
+    pub(crate) upstream_place: Option<Place>,
     /// What there was too much of, if that is why the request was refused.
     pub(crate) shed: Option<&'static str>,
     /// The gateway's own work before the upstream was asked, over all attempts.
@@ -302,7 +305,9 @@ macro_rules! write_line {
 }
 impl Drop for Line {
     fn drop(&mut self) {
-        let notes = std::mem::take(&mut *self.log.notes.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut notes = std::mem::take(&mut *self.log.notes.lock().unwrap_or_else(PoisonError::into_inner));
+        // Who reads the line may count on it.
+        drop(notes.upstream_place.take());
         let end = notes.end.unwrap_or(if self.delivered { End::Complete } else { End::ClientClosed });
         self.count(&notes, end);
         if let Some(admitted) = &notes.admitted {

@@ -19,10 +19,10 @@ use super::{
     clients::{Clients, strangers::Strangers},
     dispatch::Way,
     lessons::Lessons,
-    limits::{Room, Slots},
+    limits::{Places, Room, Slots},
 };
 use crate::{
-    config::Config,
+    config::{Config, limits::Limits},
     metrics::Metrics,
     models::{Target, counting::Multiplier, names::Names},
     routing::Breaker,
@@ -32,12 +32,16 @@ use crate::{
 /// What all requests of one configuration share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// The configuration.
+    /// The configuration; its limits are those for this upstream.
     pub(crate) config: Config,
+    /// The limits without what this upstream has of its own.
+    limits: Limits,
     /// The way to the upstream.
     pub(crate) upstream: Upstream,
     /// Places for requests that are translated.
     pub(crate) slots: Arc<Slots>,
+    /// Places for requests at the upstream.
+    pub(crate) places: Arc<Places>,
     /// Whether the upstream is left alone for a while.
     pub(crate) breaker: Arc<Breaker>,
     /// Where requests go that a route takes; empty below a route.
@@ -85,7 +89,8 @@ impl Shared {
         for route in &self.config.routes {
             let mut places = Vec::with_capacity(route.hops.len());
             for (number, hop) in (1..).zip(&route.hops) {
-                let Some(config) = self.config.at(&route.name, hop) else { continue };
+                let Some(mut config) = self.config.at(&route.name, hop) else { continue };
+                config.limits = self.limits.clone();
                 let mut place = Self::of_one(config, Arc::clone(&self.metrics))?;
                 let same = known.get(&hop.upstream).map(Arc::as_ref);
                 place.join(if hop.upstream == self.config.upstream.name { Some(self) } else { same });
@@ -112,12 +117,17 @@ impl Shared {
             self.health = Arc::clone(&same.health);
             self.lessons = Arc::clone(&same.lessons);
             self.breaker = Arc::clone(&same.breaker);
+            self.places = Arc::clone(&same.places);
         }
     }
 
-    fn of_one(config: Config, metrics: Arc<Metrics>) -> Result<Self, upstream::Error> {
+    fn of_one(mut config: Config, metrics: Arc<Metrics>) -> Result<Self, upstream::Error> {
+        let limits = config.limits.clone();
+        config.limits = limits.of(&config.upstream);
         Ok(Self {
             upstream: Upstream::new(&config.upstream, &config.limits, Arc::clone(&metrics))?,
+            limits,
+            places: Arc::new(Places::new(config.upstream.max_concurrent_requests)),
             breaker: Arc::new(Breaker::new(config.limits.eject_for)),
             ways: Vec::new(),
             slots: Arc::new(Slots::new(config.limits.max_concurrent_requests)),
@@ -172,6 +182,10 @@ impl Shared {
             new.health = Arc::clone(&self.health);
             new.lessons = Arc::clone(&self.lessons);
             new.breaker = Arc::clone(&self.breaker);
+            let limit = |shared: &Self| shared.config.upstream.max_concurrent_requests;
+            if limit(&new) == limit(self) {
+                new.places = Arc::clone(&self.places);
+            }
         }
         new.ways = new.make_ways()?;
         Ok(new)

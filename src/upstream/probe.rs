@@ -105,7 +105,7 @@ pub async fn run(config: &Config, options: Options, on_step: impl FnMut(&Step)) 
             return steps.done;
         }
     };
-    if reach::all(&upstream, config.limits.connect_timeout, &mut steps).await {
+    if reach::all(&upstream, config.limits.of(settings).connect_timeout, &mut steps).await {
         // Without a key of its own the gateway has none to check.
         let by_clients = config.server.auth == Auth::Passthrough && settings.api_key.is_none();
         let listing = key(&upstream, by_clients, &mut steps).await;

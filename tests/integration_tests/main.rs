@@ -59,6 +59,9 @@ mod serve_stream;
 // `serve`: several upstreams, routes and chains of fallback, several keys.
 mod serve_routes;
 
+// `serve`: what one upstream has of its own: members of the body, timeouts, places.
+mod serve_upstream_settings;
+
 // `GET /metrics`: names, labels and buckets, and what they count.
 mod serve_metrics;
 

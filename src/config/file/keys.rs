@@ -1,6 +1,7 @@
 //! The names of all keys and tables of the file.
 
-/// Every key of the file, in the order of `config.example.toml`. Below `upstream.headers` and `models.map` the
+/// Every key of the file, in the order of `config.example.toml`. Below `upstream.headers`, `upstream.extra_body` and
+/// `models.map` the
 /// user chooses the names.
 pub(in crate::config) const KEYS: &[&str] = &[
     "server.host",
@@ -41,6 +42,11 @@ pub(in crate::config) const KEYS: &[&str] = &[
     "upstream.count_tokens",
     "upstream.count_multiplier",
     "upstream.headers",
+    "upstream.extra_body",
+    "upstream.connect_timeout",
+    "upstream.first_byte_timeout",
+    "upstream.stream_idle_timeout",
+    "upstream.max_concurrent_requests",
     "upstream.quirks.max_tokens_field",
     "upstream.quirks.system_mode",
     "upstream.quirks.system_parts",

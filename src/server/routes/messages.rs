@@ -95,7 +95,7 @@ async fn tour(
 ) -> Result<Response, ApiError> {
     let mut tour = Tour::new(places, log);
     let (mut slot, mut last) = (Some(slot), Err(ApiError::stopping()));
-    while let Some(trial) = tour.next() {
+    while let Some(trial) = tour.next().await? {
         let slot = match slot.take() {
             Some(slot) => slot,
             None => shared.slots.take(log).await?,
