@@ -26,6 +26,7 @@ mod router;
 mod routes;
 pub mod shutdown;
 mod state;
+mod sums;
 pub mod tls;
 
 use std::{future, io, sync::Arc, time::Duration};

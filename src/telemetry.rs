@@ -133,6 +133,16 @@ pub mod field {
     pub const OUTPUT_TOKENS: &str = "tokens.output";
     /// Input tokens that were read from a cache.
     pub const CACHED_TOKENS: &str = "tokens.cached";
+    /// The conversation's id, as Claude Code sends it (`x-claude-code-session-id`).
+    pub const SESSION_ID: &str = "session.id";
+    /// Input tokens of the conversation so far, this request's among them.
+    pub const SESSION_INPUT_TOKENS: &str = "session.tokens.input";
+    /// Its output tokens.
+    pub const SESSION_OUTPUT_TOKENS: &str = "session.tokens.output";
+    /// Input tokens of the client's key since the start, this request's among them.
+    pub const CLIENT_INPUT_TOKENS: &str = "client.tokens.input";
+    /// Its output tokens.
+    pub const CLIENT_OUTPUT_TOKENS: &str = "client.tokens.output";
     /// Attempts beyond the first.
     pub const RETRIES: &str = "retries";
     /// How the request ended: `complete`, `client_closed`, `upstream_error`, `timeout` or `shed`.

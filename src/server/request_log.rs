@@ -31,6 +31,7 @@ use super::{
     clients::{Admitted, Client},
     error::{self, ApiError},
     limits::Place,
+    sums::{self, Sum, Sums},
 };
 use crate::{
     metrics::{Counter, Ends, Held, Metrics},
@@ -83,6 +84,13 @@ impl End {
             Self::Panicked => &ends.panicked,
         }
     }
+}
+
+/// Where requests are written down beside the log.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Books {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) sums: Arc<Sums>,
 }
 
 /// What a handler adds to the line. Clones write into the same line.
@@ -219,10 +227,10 @@ impl Log {
 }
 
 /// Gives each request its id, each answer its envelope, and the log its line.
-pub(crate) async fn layer(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn layer(State(books): State<Books>, mut request: Request, next: Next) -> Response {
     // The accept loop has put the address there.
-    let log = Log::new(request.extensions().get::<ClientAddress>().copied(), metrics);
-    let line = Line::new(&request, log.clone());
+    let log = Log::new(request.extensions().get::<ClientAddress>().copied(), books.metrics);
+    let line = Line::new(&request, log.clone(), books.sums);
     request.extensions_mut().insert(log.clone());
     let response = next.run(request).await;
     if let Some(failure) = response.extensions().get::<ApiError>() {
@@ -242,6 +250,9 @@ struct Line {
     log: Log,
     method: Method,
     route: Option<String>,
+    /// The conversation's id, if it has one.
+    session: Option<String>,
+    sums: Arc<Sums>,
     /// The answer was handed over to its end.
     delivered: bool,
     /// Bytes of the answer that were handed over.
@@ -251,16 +262,30 @@ struct Line {
 }
 
 impl Line {
-    fn new(request: &Request, log: Log) -> Self {
+    fn new(request: &Request, log: Log, sums: Arc<Sums>) -> Self {
         let extensions = request.extensions();
         Self {
             _connection: log.metrics.connections_active.hold(1),
             log,
             method: request.method().clone(),
+            session: sums::session(request.headers()).map(str::to_owned),
+            sums,
             route: extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned()),
             delivered: false,
             answer_bytes: 0,
         }
+    }
+
+    /// What the conversation and the client have used so far, with this request.
+    fn so_far(&self, notes: &Notes) -> (Option<Sum>, Option<Sum>) {
+        let Some(usage) = &notes.usage else { return (None, None) };
+        let more = Sum { input: input_tokens(usage), output: usage.output_tokens };
+        let client = notes.client_id.as_deref();
+        let session = self.session.as_deref();
+        (
+            session.map(|session| self.sums.of_session(client, session, more)),
+            client.map(|client| self.sums.of_client(client, more)),
+        )
     }
 
     /// Probes ask every few seconds.
@@ -274,6 +299,7 @@ impl Line {
 macro_rules! write_line {
     ($level:ident, $line:expr, $notes:expr, $end:expr) => {{
         let (line, notes, end) = ($line, $notes, $end);
+        let (session, client) = line.so_far(&notes);
         let usage = notes.usage.as_ref();
         tracing::event!(
             tracing::Level::$level,
@@ -295,6 +321,11 @@ macro_rules! write_line {
             { field::INPUT_TOKENS } = usage.map(input_tokens),
             { field::OUTPUT_TOKENS } = usage.map(|usage| usage.output_tokens),
             { field::CACHED_TOKENS } = usage.map(|usage| usage.cache_read_input_tokens),
+            { field::SESSION_ID } = line.session.as_deref(),
+            { field::SESSION_INPUT_TOKENS } = session.map(|sum| sum.input),
+            { field::SESSION_OUTPUT_TOKENS } = session.map(|sum| sum.output),
+            { field::CLIENT_INPUT_TOKENS } = client.map(|sum| sum.input),
+            { field::CLIENT_OUTPUT_TOKENS } = client.map(|sum| sum.output),
             { field::RETRIES } = notes.retries,
             stop_reason = notes.stop_reason.as_deref(),
             lossy = notes.lossy.as_deref(),

@@ -18,11 +18,11 @@ use tower_http::{
 use super::{
     auth, clients,
     error::ApiError,
-    request_log,
+    request_log::{self, Books},
     routes::{count_tokens, health, messages, metrics, models, root},
     state::Shared,
 };
-use crate::{metrics::Metrics, protocol::anthropic::error::Error};
+use crate::protocol::anthropic::error::Error;
 
 /// Every route and every layer, the outermost last.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
@@ -49,20 +49,20 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         routes = routes.layer(cors(Arc::clone(&shared)));
     }
     let routes = routes.layer(from_fn_with_state(Arc::clone(&shared), auth::guard_origin));
-    let metrics = Arc::clone(&shared.metrics);
-    isolated(routes, metrics).with_state(shared)
+    let books = Books { metrics: Arc::clone(&shared.metrics), sums: Arc::clone(&shared.sums) };
+    isolated(routes, books).with_state(shared)
 }
 
 /// A handler that panics is answered for; every answer has an id, an envelope if it is a failure, and a line in
 /// the log.
-fn isolated<S: Clone + Send + Sync + 'static>(routes: Router<S>, metrics: Arc<Metrics>) -> Router<S> {
+fn isolated<S: Clone + Send + Sync + 'static>(routes: Router<S>, books: Books) -> Router<S> {
     #[cfg(debug_assertions)]
     let routes = routes.layer(from_fn(super::fail_point::layer));
     routes
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| {
             ApiError::panicked(panic.as_ref()).into_response()
         }))
-        .layer(from_fn_with_state(metrics, request_log::layer))
+        .layer(from_fn_with_state(books, request_log::layer))
 }
 
 /// Endpoints of Anthropic's that a gateway to chat completions has no answer for. A 501 would be retried.
@@ -144,6 +144,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::metrics::Metrics;
 
     #[tokio::test]
     async fn a_panic_is_answered_and_touches_nobody_else() {
@@ -152,7 +153,7 @@ mod tests {
         }
         let routes = Router::<()>::new().route("/panic", get(panic)).route("/", get(async || "fine"));
         let metrics = Arc::new(Metrics::default());
-        let router = isolated(routes, Arc::clone(&metrics));
+        let router = isolated(routes, Books { metrics: Arc::clone(&metrics), ..Books::default() });
         let ask = async |path: &str| {
             let request = Request::builder().uri(path).body(axum::body::Body::empty()).unwrap();
             router.clone().oneshot(request).await.unwrap()

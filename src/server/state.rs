@@ -20,6 +20,7 @@ use super::{
     dispatch::Way,
     lessons::Lessons,
     limits::{Places, Room, Slots},
+    sums::Sums,
 };
 use crate::{
     config::{Config, limits::Limits},
@@ -58,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) strangers: Arc<Strangers>,
     /// What happened so far.
     pub(crate) metrics: Arc<Metrics>,
+    /// Tokens so far.
+    pub(crate) sums: Arc<Sums>,
     /// The names of models that metrics tell apart.
     names: Arc<Names>,
     /// When serving began.
@@ -137,6 +140,7 @@ impl Shared {
             clients: Clients::new(&config.server.client_keys),
             strangers: Arc::default(),
             metrics,
+            sums: Arc::default(),
             names: Arc::new(names(&config)),
             started: Instant::now(),
             stopping: Arc::default(),
@@ -170,6 +174,7 @@ impl Shared {
         let mut new = Self {
             started: self.started,
             stopping: Arc::clone(&self.stopping),
+            sums: Arc::clone(&self.sums),
             ..Self::new(config, Arc::clone(&self.metrics))?
         };
         if new.config.limits.max_concurrent_requests == self.config.limits.max_concurrent_requests {

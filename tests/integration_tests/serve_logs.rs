@@ -168,3 +168,36 @@ fn a_request_id_of_the_client_is_not_taken_over() {
     failure(gateway.send(&Call::get("/nowhere").header("request-id", "req_forged")), 404, "not_found_error");
     gateway.end();
 }
+
+#[test]
+fn the_access_line_tells_what_the_conversation_and_the_client_have_used() {
+    let gateway = Gateway::before(Upstream::always(|_| Exchange::new().json(completion("a"))), |program| {
+        program.env("LOG_FORMAT", "json").env("CLIENT_API_KEYS", "key-of-alice,key-of-bob")
+    });
+    let ask = |key: &str, session: &str| {
+        let call = messages(request("hi", false)).header("x-api-key", key);
+        let call = call.header("x-claude-code-session-id", session);
+        let reply = gateway.send(&call);
+        let id = request_id(&reply);
+        answer(reply);
+        id
+    };
+    let asked = [
+        (ask("key-of-alice", "s-1"), json!("s-1"), [json!(11), json!(7)], [11, 7]),
+        (ask("key-of-alice", "s-1"), json!("s-1"), [json!(22), json!(14)], [22, 14]),
+        (ask("key-of-alice", "s-2"), json!("s-2"), [json!(11), json!(7)], [33, 21]),
+        (ask("key-of-bob", "s-1"), json!("s-1"), [json!(11), json!(7)], [11, 7]),
+        (ask("key-of-bob", "no plain id"), Value::Null, [Value::Null, Value::Null], [22, 14]),
+    ];
+    let stderr = gateway.end();
+    assert!(!stderr.contains("no plain id"), "{stderr}");
+    let lines = objects(&stderr);
+    for (id, session, of_session, of_client) in asked {
+        let line = access_line(&lines, &id);
+        assert_eq!(line["session.id"], session, "{line}");
+        let told = ["session.tokens.input", "session.tokens.output"].map(|key| line[key].clone());
+        assert_eq!(told, of_session, "{line}");
+        let told = ["client.tokens.input", "client.tokens.output"].map(|key| line[key].clone());
+        assert_eq!(told, of_client.map(|tokens| json!(tokens)), "{line}");
+    }
+}

@@ -22,7 +22,7 @@ use crate::{
         },
         json,
     },
-    server::{error::ApiError, request_log::Log, state::Shared},
+    server::{error::ApiError, request_log::Log, state::Shared, sums},
     telemetry::field,
     translate::{self, Dialect, Options, context::Context, quirks::needs_responses, report::Report},
 };
@@ -63,7 +63,7 @@ pub(super) async fn prepare(
     body: Bytes,
     course: Course,
 ) -> Result<Plan, ApiError> {
-    let session = session(headers);
+    let session = sums::session(headers).map(str::to_owned);
     if body.len() <= LARGE_BYTES {
         return plan(shared, log, session, &body, &course).map_err(ApiError::from);
     }
@@ -221,14 +221,6 @@ pub(in super::super) fn options(
     (options, known)
 }
 
-/// The conversation's id, as Claude Code sends it.
-fn session(headers: &HeaderMap) -> Option<String> {
-    let id = headers.get("x-claude-code-session-id")?.to_str().ok()?;
-    let sound = (1..=64).contains(&id.len())
-        && id.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'));
-    sound.then(|| id.to_owned())
-}
-
 /// OpenAI's newer models take tools only through the Responses API. Where that is not to be used, or is not there,
 /// their own message would send the user to a place that he cannot reach from his client.
 fn refuse_useless_tools(request: &Request, options: &Options, choice: &Choice) -> Result<(), Error> {
@@ -288,19 +280,5 @@ mod tests {
         assert!(refuse(&tools, &options(Preset::OpenAi, "gpt-4.1"), Why::OfUpstream).is_ok());
         assert!(refuse(&tools, &options(Preset::OpenRouter, "openai/gpt-6-sol"), Why::OfUpstream).is_ok());
         assert!(refuse(&request("[]"), &options(Preset::OpenAi, "gpt-6-sol"), Why::OfUpstream).is_ok());
-    }
-
-    #[test]
-    fn a_session_is_a_plain_id() {
-        let session = |id: &str| {
-            session(
-                &[(http::HeaderName::from_static("x-claude-code-session-id"), id.parse().unwrap())]
-                    .into_iter()
-                    .collect(),
-            )
-        };
-        assert_eq!(session("0af7-2").as_deref(), Some("0af7-2"));
-        assert_eq!(session("a b"), None);
-        assert_eq!(session(&"a".repeat(65)), None);
     }
 }
