@@ -192,7 +192,7 @@ _aiapiproxy() {
             return 0
             ;;
         aiapiproxy__subcmd__completions)
-            opts="-h --config --env-file --color --help bash elvish fish powershell zsh"
+            opts="-h --dynamic --config --env-file --color --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -213,6 +213,7 @@ set edit:completion:arg-completer[aiapiproxy] = {|@words|
             cand --config 'Read this configuration file and no other'
             cand --env-file 'Take every known variable that the environment does not set from this file'
             cand --color 'When to use colours'
+            cand --dynamic 'A script that asks this program each time, and so knows the models and upstreams of the configuration'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

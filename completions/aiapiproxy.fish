@@ -252,6 +252,7 @@ complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand completions" -l en
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand completions" -l dynamic -d 'A script that asks this program each time, and so knows the models and upstreams of the configuration'
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "serve" -d 'Run the proxy: listen for clients of Anthropic\'s API and answer with the upstream\'s models'
 complete -c aiapiproxy -n "__fish_aiapiproxy_using_subcommand help; and not __fish_seen_subcommand_from serve run convert check models health config keys completions help" -f -a "run" -d 'Run a command, such as claude, with a proxy of its own'

@@ -102,6 +102,9 @@ enum Command {
 
 /// Reads the command line, does what it says, tells a failure, and returns how the program ends.
 pub fn run() -> Exit {
+    if completions::answered() {
+        return Exit::Success;
+    }
     let cli = match command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

@@ -1,11 +1,13 @@
 //! `check`: tries every step to the upstream, shows how each went, and says what to do.
 
+use clap_complete::ArgValueCandidates;
 use color_eyre::Result;
 use serde::Serialize;
 
 use super::{
     GlobalArgs,
-    exit::Exit,
+    completions::upstream_names,
+    exit::{Exit, Failure},
     load_and_warn,
     output::{self, Cell, ERROR, GOOD, Progress, WARNING},
     runtime,
@@ -21,6 +23,9 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Args {
+    /// Try these upstreams only, by their names; default: all
+    #[arg(value_name = "UPSTREAM", add = ArgValueCandidates::new(upstream_names))]
+    upstreams: Vec<String>,
     /// Also ask each mapped model for a tiny answer, whole and as a stream
     #[arg(long)]
     complete: bool,
@@ -33,6 +38,7 @@ const EXAMPLES: &str = "\
 Examples:
   aiapiproxy check
   aiapiproxy check --complete --json
+  aiapiproxy check openrouter
 
 Exit codes:
   0   nothing failed
@@ -44,7 +50,15 @@ Exit codes:
 pub(super) fn run(args: &Args, global: &GlobalArgs) -> Result<Exit> {
     let config = load_and_warn(&global.sources())?;
     let mut found = Vec::new();
-    for one in config.each_upstream() {
+    for name in &args.upstreams {
+        if !config.upstreams().any(|it| it.name == *name) {
+            let known: Vec<_> = config.upstreams().map(|it| it.name.as_str()).collect();
+            let failure = Failure::new(Exit::Usage, format!("there is no upstream {name:?}"));
+            return Err(failure.mend(format!("those that are configured: {}", known.join(", "))).into());
+        }
+    }
+    let wanted = |one: &Config| args.upstreams.is_empty() || args.upstreams.contains(&one.upstream.name);
+    for one in config.each_upstream().into_iter().filter(wanted) {
         let steps = probe(&one, probe::Options { complete: args.complete })?;
         found.push((one.upstream.name, steps));
     }

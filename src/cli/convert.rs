@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use clap_complete::ArgValueCandidates;
 use color_eyre::Result;
 
 use super::{
@@ -64,7 +65,7 @@ pub(super) struct Args {
     ///
     /// Default: for a request what the mapping of --config says, or else the requested name; for a response the
     /// model of --request, or else the one that the upstream states.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(super::completions::upstream_models))]
     model: Option<String>,
     /// The original request of a response or stream, for names, ids and stop sequences
     #[arg(long, value_name = "FILE")]

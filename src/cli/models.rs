@@ -2,11 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use clap_complete::ArgValueCandidates;
 use color_eyre::{Result, eyre::WrapErr};
 use serde::Serialize;
 
 use super::{
     GlobalArgs,
+    completions::model_names,
     exit::{Exit, Failure},
     load_and_warn,
     output::{self, Cell, GOOD, Progress, WARNING},
@@ -25,6 +27,7 @@ mod routes;
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Args {
     /// Explain this name: which rule decides, and what is sent to the upstream
+    #[arg(add = ArgValueCandidates::new(model_names))]
     name: Option<String>,
     /// Ask the upstream which of the models it really has
     #[arg(long)]

@@ -198,6 +198,16 @@ fn name_some(others: &BTreeMap<String, String>) -> String {
 
 const NAMES_SHOWN: usize = 8;
 
+/// The words of the command line, the program's own name first.
+pub fn command_line() -> impl Iterator<Item = OsString> {
+    std::env::args_os()
+}
+
+/// Where the program was started, if that can be told.
+pub fn working_directory() -> Option<PathBuf> {
+    std::env::current_dir().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

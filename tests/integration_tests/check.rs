@@ -310,3 +310,23 @@ fn models_of_openai_that_refuse_tools_are_marked() {
     let line = lines.find(|line| line.contains("  dialect  ")).unwrap();
     assert!(line.starts_with('!') && line.contains("agents cannot use it"), "{table}");
 }
+
+#[test]
+fn one_upstream_can_be_tried_by_its_name() {
+    let (near, far) = (upstream(&["there"], no_answer), upstream(&["there"], no_answer));
+    let table = |name: &str, upstream: &Upstream| {
+        format!("[[upstream]]\nname = \"{name}\"\nbase_url = \"{}/v1\"\n", upstream.base_url())
+    };
+    let toml = table("near", &near) + &table("far", &far);
+    let run = |arguments: &[&str]| {
+        let program = Program::aiapiproxy().arg("check").args(arguments).file("c.toml", &toml);
+        program.args(["--config", "c.toml"]).run()
+    };
+    let output = run(&["far"]);
+    assert_eq!(output.code, Some(0), "{}", output.stdout);
+    let asked = |upstream: &Upstream| upstream.requests().iter().filter(|it| it.method == "GET").count();
+    assert_eq!((asked(&near), asked(&far)), (0, 1));
+    let output = run(&["fra"]);
+    assert_eq!(output.code, Some(2));
+    assert!(output.stderr.contains("\"fra\"") && output.stderr.contains("near, far"), "{}", output.stderr);
+}

@@ -238,6 +238,55 @@ fn the_bash_completion_completes() {
     );
 }
 
+#[test]
+fn the_dynamic_completion_knows_the_names_of_the_configuration() {
+    let binary = Path::new(env!("CARGO_BIN_EXE_aiapiproxy"));
+    let toml = "[[upstream]]\nname = \"near\"\nbase_url = \"http://127.0.0.1:1/v1\"\n\
+        [[upstream]]\nname = \"far\"\npreset = \"groq\"\napi_key_command = [\"touch\", \"ran\"]\n\
+        [models]\nsonnet = \"qwen3\"\n[models.map]\n\"gpt-4o\" = \"qwen3-small\"\n\"gpt-5*\" = \"qwen3\"\n\
+        [[route]]\nmodels = [\"o3\", \"o4*\"]\nupstream = \"far\"\nmodel = \"llama-4\"\n";
+    let complete = |words: &[&str]| {
+        let (last, before) = words.split_last().unwrap();
+        let calls = format!(
+            "PATH='{}':/usr/bin:/bin; . <(aiapiproxy completions bash --dynamic); COMP_WORDS=({} '{last}'); \
+             COMP_CWORD={}; COMP_TYPE=9; _clap_complete_aiapiproxy aiapiproxy '{last}' '{}'; \
+             printf '%s\\n' \"${{COMPREPLY[@]}}\"; [ ! -e ran ]",
+            binary.parent().unwrap().display(),
+            before.join(" "),
+            before.len(),
+            before.last().unwrap()
+        );
+        let program = Program::other("/bin/sh").args(["-c", "exec bash -c \"$0\"", &calls]);
+        let output = program.file("c.toml", toml).env("AIAPIPROXY_CONFIG", "c.toml").run();
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "no command is run for a key");
+        output.stdout.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(complete(&["aiapiproxy", "mod"]), ["models"]);
+    assert_eq!(complete(&["aiapiproxy", "models", "gpt"]), ["gpt-4o"]);
+    assert_eq!(complete(&["aiapiproxy", "models", "cl"]), ["claude-sonnet-5"]);
+    assert_eq!(complete(&["aiapiproxy", "models", "o"]), ["o3"]);
+    assert_eq!(complete(&["aiapiproxy", "check", "n"]), ["near"]);
+    let both = complete(&["aiapiproxy", "check", ""]);
+    assert!(["far", "near"].iter().all(|name| both.iter().any(|it| it == name)), "{both:?}");
+    assert_eq!(complete(&["aiapiproxy", "convert", "--model", "l"]), ["llama-4"]);
+    let elsewhere = complete(&["aiapiproxy", "--config", "nowhere.toml", "check", "n"]);
+    assert_eq!(elsewhere, [""], "a file that is not there has no names, and no message");
+}
+
+#[test]
+fn every_shell_has_a_dynamic_script_and_the_static_ones_stay() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let run = |arguments: &[&str]| Program::aiapiproxy().args(arguments.iter().copied()).run();
+        let script = run(&["completions", shell, "--dynamic"]);
+        assert_eq!((script.code, script.stderr.as_str()), (Some(0), ""));
+        assert!(script.stdout.contains("_AIAPIPROXY_COMPLETE"), "{shell}: {}", script.stdout);
+        assert!(!run(&["completions", shell]).stdout.contains("_AIAPIPROXY_COMPLETE"), "{shell}");
+    }
+    // The variable that other programs use for the like means nothing here.
+    let output = Program::aiapiproxy().args(["models"]).env("COMPLETE", "bash").run();
+    assert!(output.stdout.contains("REQUESTED"), "{}", output.stdout);
+}
+
 /// Every command with stdin, stdout and stderr closed, one by one and all at once: a code of the table, no panic.
 #[test]
 fn closed_pipes_never_make_a_panic() {
