@@ -7,6 +7,7 @@
 use crate::{config::routes::Route, models};
 
 mod breaker;
+pub mod listing;
 
 pub use breaker::{Breaker, Change, Gate, State, Verdict};
 

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     config::{Config, Sources},
     models::{Resolution, Rule},
+    routing::listing,
     upstream::{Listing, Upstream},
 };
 
@@ -131,7 +132,7 @@ impl<'a> Table<'a> {
                     live: live.map(|live| live.has(&target.model)),
                 })
                 .collect(),
-            listed: config.models.listed().into_iter().map(|listed| listed.id).collect(),
+            listed: listing::listed(config).into_iter().map(|listed| listed.id).collect(),
         }
     }
 }

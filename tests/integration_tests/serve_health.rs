@@ -3,8 +3,8 @@
 use crate::support::bodies::{completion, request};
 use crate::support::http::{Call, Reply};
 use crate::support::program::{Program, Server};
-use crate::support::serving::{CANARY, Gateway, answer, body, failure, request_id, streamed};
-use crate::support::upstream::Exchange;
+use crate::support::serving::{CANARY, Gateway, answer, body, configured, failure, request_id, streamed};
+use crate::support::upstream::{Exchange, Upstream};
 use serde_json::{Value, json};
 
 fn hello() -> Exchange {
@@ -107,7 +107,7 @@ fn details_are_told_only_with_a_key() {
     for stranger in [Call::get("/health/ready"), call("wrong"), call("")] {
         assert_eq!(answer(gateway.send(&stranger)), json!({"status": "ok", "upstream": "ok"}));
     }
-    let details = answer(gateway.send(&call("k")))["details"].clone();
+    let details = answer(gateway.send(&call("k")))["details"]["upstreams"][0].clone();
     assert_eq!((&details["host"], &details["failure"]), (&json!("127.0.0.1"), &Value::Null), "{details}");
     gateway.end();
 }
@@ -203,4 +203,38 @@ fn the_demo_needs_no_key_and_no_network() {
     assert_eq!((&call["name"], called.stop_reason.as_deref()), (&json!("look"), Some("tool_use")));
     assert!(call["input"]["what"].is_string(), "{call}");
     assert_eq!(server.interrupt().code, Some(0));
+}
+
+#[test]
+fn readiness_tells_of_every_upstream_that_requests_may_go_to() {
+    let list = || Exchange::new().expect_method("GET").json(json!({"data": []}));
+    let (one, two) =
+        (Upstream::start(vec![list()]), Upstream::start(vec![Exchange::new().status(500).json("{}")]));
+    let table = |name: &str, upstream: &Upstream| {
+        format!("[[upstream]]\nname = \"{name}\"\nbase_url = \"{}/v1\"\n", upstream.base_url())
+    };
+    let toml =
+        table("one", &one) + &table("two", &two) + "[[route]]\nbackground = true\nupstream = \"two\"\n";
+    let program = configured(Program::aiapiproxy(), &toml).env("CLIENT_API_KEYS", "k-0123456789");
+    let server = Server::start(program);
+    let ask = |query: &str| {
+        let call = Call::get(&format!("/health/ready{query}")).header("x-api-key", "k-0123456789");
+        let reply = call.send(server.base_url());
+        (reply.status, json_of(reply))
+    };
+    let states = |answer: &Value| {
+        let upstreams = answer["details"]["upstreams"].as_array().unwrap().clone();
+        upstreams.into_iter().map(|it| (it["name"].clone(), it["state"].clone())).collect::<Vec<_>>()
+    };
+    let (status, answer) = ask("");
+    assert_eq!((status, &answer["upstream"]), (200, &json!("unknown")), "{answer}");
+    let (status, answer) = ask("?upstream=required");
+    assert_eq!((status, &answer["status"], &answer["upstream"]), (503, &json!("failing"), &json!("failing")));
+    let expected = [(json!("one"), json!("ok")), (json!("two"), json!("failing"))];
+    assert_eq!(states(&answer), expected, "{answer}");
+    let (status, answer) = ask("");
+    assert_eq!((status, states(&answer)), (200, expected.to_vec()), "it is told, and takes nobody out");
+    one.finish();
+    two.finish();
+    server.interrupt();
 }

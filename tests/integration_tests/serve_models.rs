@@ -168,3 +168,23 @@ fn where_every_name_passes_through_nothing_is_pretended() {
     failure(gateway.send(&Call::get("/v1/models/claude-sonnet-5-5")), 404, "not_found_error");
     gateway.end();
 }
+
+#[test]
+fn names_that_routes_know_whole_are_listed_with_what_their_upstream_can() {
+    let toml = "[[upstream]]\nname = \"one\"\nbase_url = \"http://127.0.0.1:1/v1\"\ncontext_window = 1000\n\
+        [[upstream]]\nname = \"two\"\nbase_url = \"http://127.0.0.1:2/v1\"\ncontext_window = 7000\n\
+        [models.map]\nmine = \"m\"\n\
+        [[route]]\nmodels = [\"gpt-4o-mini\", \"o4*\"]\nupstream = \"two\"\n\
+        model = { model = \"small\", display_name = \"Small\", max_output_tokens = 99 }\n\
+        [[route]]\nmodels = [\"thinker\"]\nthinking = true\nupstream = \"two\"\n";
+    let gateway = Gateway::with(vec![], |program| configured(program, toml).env("OPENAI_BASE_URL", ""));
+    let page = get(&gateway, "/v1/models");
+    assert_eq!(ids(&page), ["mine", "gpt-4o-mini"]);
+    let contexts: Vec<_> =
+        page["data"].as_array().unwrap().iter().map(|it| it["max_input_tokens"].clone()).collect();
+    assert_eq!(contexts, [json!(1000), json!(7000)]);
+    let one = get(&gateway, "/v1/models/gpt-4o-mini");
+    assert_eq!([&one["display_name"], &one["max_tokens"]], [&json!("Small"), &json!(99)]);
+    failure(gateway.send(&Call::get("/v1/models/o4-mini")), 404, "not_found_error");
+    gateway.end();
+}

@@ -4,17 +4,19 @@ use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
 use clap_complete::CompletionCandidate;
 
-use crate::config::{Config, Sources, env};
+use crate::{
+    config::{Config, Sources, env},
+    routing::listing,
+};
 
 /// Names that clients may send.
 pub(in crate::cli) fn model_names() -> Vec<CompletionCandidate> {
     let Some(config) = config() else { return Vec::new() };
-    let listed = config.models.listed().into_iter().map(|listed| (listed.id, listed.target.model));
-    let routed = config.routes.iter().flat_map(|route| {
-        let exact = route.models.iter().filter(|name| !name.contains(['*', '?']));
-        exact.map(|name| (name.clone(), format!("by route {}", route.name)))
-    });
-    candidates(listed.chain(routed))
+    candidates(
+        listing::listed(&config)
+            .into_iter()
+            .map(|it| (it.id, format!("{} at {}", it.target.model, it.upstream.name))),
+    )
 }
 
 /// Names of upstreams.

@@ -1,12 +1,13 @@
 //! `/health`, `/health/ready`, `/health/live`: for load balancers and people.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
 use axum::{
     Json,
     extract::{RawQuery, State},
     response::{IntoResponse as _, Response},
 };
+use futures_util::future::join_all;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
@@ -56,22 +57,36 @@ struct Ready {
 /// For those who have a key.
 #[derive(Debug, Serialize)]
 struct Details {
+    upstreams: Vec<One>,
+}
+
+/// One upstream.
+#[derive(Debug, Serialize)]
+struct One {
     name: String,
+    state: &'static str,
     host: String,
     failure: Option<String>,
     checked_seconds_ago: Option<u64>,
 }
 
-/// `GET /health/ready`: whether requests should come here. `?upstream=required` makes a failing upstream count,
-/// and asks it if nothing is known.
+/// `GET /health/ready`: whether requests should come here. `?upstream=required` makes every upstream count to
+/// which requests may go, and asks those of which nothing is known.
 pub(crate) async fn ready(
     State(shared): State<Arc<Shared>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let required = query_value(query.as_deref(), "upstream").as_deref() == Some("required");
-    let finding = if required { shared.health.current(&shared.upstream).await } else { shared.health.last() };
-    let upstream = word(finding.as_ref());
+    let findings = join_all(upstreams(&shared).map(|place| async move {
+        let finding =
+            if required { place.health.current(&place.upstream).await } else { place.health.last() };
+        one(place, finding)
+    }));
+    let upstreams = findings.await;
+    let any = |state: &str| upstreams.iter().any(|it| it.state == state);
+    // Of those who stand by for others nothing may be known.
+    let upstream = ["failing", "ok", "unknown"].into_iter().find(|state| any(state)).unwrap_or("unknown");
     let status = match () {
         () if shared.stopping.is_draining() => "draining",
         () if required && upstream != "ok" => "failing",
@@ -82,7 +97,7 @@ pub(crate) async fn ready(
     let checked = server.auth != Auth::Passthrough;
     let known =
         checked && auth::authenticate(server.auth, &server.client_keys, &headers, SystemTime::now()).is_ok();
-    let answer = Ready { status, upstream, details: known.then(|| details(&shared, finding)) };
+    let answer = Ready { status, upstream, details: known.then_some(Details { upstreams }) };
     let code = if status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(answer)).into_response()
 }
@@ -95,10 +110,18 @@ fn word(finding: Option<&Finding>) -> &'static str {
     }
 }
 
-fn details(shared: &Shared, finding: Option<Finding>) -> Details {
-    let settings = &shared.config.upstream;
-    Details {
+/// Each upstream once, the first one first.
+fn upstreams(shared: &Arc<Shared>) -> impl Iterator<Item = &Arc<Shared>> {
+    let mut seen = BTreeSet::new();
+    let places = shared.ways.iter().flat_map(|way| &way.places);
+    [shared].into_iter().chain(places).filter(move |place| seen.insert(&place.config.upstream.name))
+}
+
+fn one(place: &Shared, finding: Option<Finding>) -> One {
+    let settings = &place.config.upstream;
+    One {
         name: settings.name.clone(),
+        state: word(finding.as_ref()),
         host: settings.base_url.host_str().unwrap_or_default().to_owned(),
         checked_seconds_ago: finding.as_ref().map(|finding| finding.at.elapsed().as_secs()),
         failure: finding.and_then(|finding| finding.failure),

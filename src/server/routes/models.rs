@@ -1,4 +1,4 @@
-//! `GET /v1/models` and `/v1/models/{id}`: the configured names, in Anthropic's shape.
+//! `GET /v1/models` and `/v1/models/{id}`: the names of the model map and of routes, in Anthropic's shape.
 //!
 //! The upstream is not asked: its names are not those that clients send.
 
@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use super::{query_value, query_values};
 use crate::{
-    models::{Family, Listed, Rule, Target},
+    models::Rule,
     protocol::anthropic::error::Error,
+    routing::listing::{self, Listed},
     server::{auth::Caller, error::ApiError, state::Shared},
 };
 
@@ -61,7 +62,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Page>, ApiError> {
     let value = |name| query_value(query.as_deref(), name);
     let wish = Wish { limit: value("limit"), after_id: value("after_id"), before_id: value("before_id") };
-    let mut all = shared.config.models.listed();
+    let mut all = listing::listed(&shared.config);
     let lifecycles: Vec<_> = query_values(query.as_deref(), "lifecycle[]").collect();
     if !(lifecycles.is_empty() || lifecycles.iter().any(|wanted| wanted == LIFECYCLE)) {
         all.clear();
@@ -70,8 +71,7 @@ pub(crate) async fn list(
     let ids: Vec<&str> = all.iter().map(|listed| listed.id.as_str()).collect();
     let (from, to, has_more) = window(&ids, &wish)?;
     let shown = all.into_iter().skip(from).take(to - from);
-    let data: Vec<_> =
-        shown.map(|Listed { id, family, target }| info(&shared, id, family, &target)).collect();
+    let data: Vec<_> = shown.map(info).collect();
     let id_of = |model: Option<&ModelInfo>| model.map(|model| model.id.clone());
     Ok(Json(Page { first_id: id_of(data.first()), last_id: id_of(data.last()), has_more, data }))
 }
@@ -85,26 +85,20 @@ pub(crate) async fn retrieve(
 ) -> Result<Json<ModelInfo>, ApiError> {
     let models = &shared.config.models;
     let resolution = models.resolve(&id);
-    let is_listed = || models.listed().iter().any(|listed| listed.id == id);
+    let is_listed = || listing::listed(&shared.config).iter().any(|listed| listed.id == id);
     let unknown = matches!(resolution.rule, Rule::PassedThrough | Rule::Default(_)) && !is_listed();
-    if unknown || !caller.may_use(&id, &resolution.model) {
-        return Err(ApiError::not_found(format!("no model is configured under the name {id:?}")));
+    let found = listing::of_plain(&shared.config, id);
+    if unknown || !caller.may_use(&found.id, &found.target.model) {
+        return Err(ApiError::not_found(format!("no model is configured under the name {:?}", found.id)));
     }
-    let rules = models.rules();
-    let target = rules
-        .into_iter()
-        .find(|(_, rule, target)| *rule == resolution.rule && target.model == resolution.model);
-    let target = target.map(|(_, _, target)| target.clone());
-    let target = target.unwrap_or_else(|| Target { model: resolution.model, ..Target::default() });
-    let family = Family::of(&id);
-    Ok(Json(info(&shared, id, family, &target)))
+    Ok(Json(info(found)))
 }
 
-fn info(shared: &Shared, id: String, family: Option<Family>, target: &Target) -> ModelInfo {
-    let settings = &shared.config.upstream;
+fn info(listed: Listed<'_>) -> ModelInfo {
+    let Listed { id, family, target, upstream: settings } = listed;
     ModelInfo {
         kind: "model",
-        display_name: target.display_name.clone().unwrap_or_else(|| id.clone()),
+        display_name: target.display_name.unwrap_or_else(|| id.clone()),
         id,
         created_at: "1970-01-01T00:00:00Z",
         lifecycle: LIFECYCLE,

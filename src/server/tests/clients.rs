@@ -49,7 +49,7 @@ async fn health_needs_no_key_and_tells_details_only_with_one() {
     assert_eq!((ready.status, ready.json()), (200, json!({"status": "ok", "upstream": "unknown"})));
     let required = get(address, "/health/ready?upstream=required").await;
     assert_eq!((required.status, required.json()["upstream"].as_str()), (200, Some("ok")));
-    assert!(required.json()["details"]["host"].is_string());
+    assert!(required.json()["details"]["upstreams"][0]["host"].is_string());
     assert_eq!(send(address, "HEAD / HTTP/1.1\nhost: localhost", "").await.status, 200);
     assert_eq!(send(address, "HEAD /v1/messages HTTP/1.1\nhost: localhost", "").await.status, 200);
 }
