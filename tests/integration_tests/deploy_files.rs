@@ -61,8 +61,8 @@ fn deployments_drain_and_probe_as_the_program_does() {
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     for (front, lines) in [
         ("deploy/nginx.conf", &["proxy_buffering off;", "proxy_read_timeout 660s;", "gzip off;"][..]),
-        ("deploy/haproxy.cfg", &["timeout server  660s", "retries 0"]),
-        ("deploy/Caddyfile", &["flush_interval -1", "response_header_timeout 660s"]),
+        ("deploy/haproxy.cfg", &["timeout server  660s", "retries 0", "option abortonclose"]),
+        ("deploy/Caddyfile", &["response_header_timeout 660s", "compression off"]),
     ] {
         let text = read(front);
         assert!(text.contains("127.0.0.1:8082"), "{front}");
@@ -82,6 +82,18 @@ fn the_package_holds_files_that_there_are() {
             assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists(), "{asset}");
         }
     }
+}
+
+#[test]
+fn the_package_brings_the_units_and_the_unit_finds_the_program() {
+    let manifest = read("Cargo.toml");
+    for unit in ["aiapiproxy.service", "aiapiproxy.socket"] {
+        let asset = format!("[\"deploy/systemd/{unit}\", \"usr/lib/systemd/system/\", \"644\"]");
+        assert!(manifest.contains(&asset), "{asset}");
+    }
+    assert!(manifest.contains("\"usr/bin/\", \"755\"]"));
+    // Without a folder systemd looks in /usr/local/bin, where it is installed by hand, and in /usr/bin.
+    assert!(read("deploy/systemd/aiapiproxy.service").contains("\nExecStart=aiapiproxy serve "));
 }
 
 #[test]
