@@ -18,6 +18,8 @@
 mod client;
 #[path = "soak/gateway.rs"]
 mod gateway;
+#[path = "soak/processes.rs"]
+mod processes;
 #[path = "soak/upstream.rs"]
 mod upstream;
 
@@ -58,6 +60,9 @@ async fn main() -> io::Result<()> {
             "overload" => overload(&upstream).await?,
             "silence" => silence(&upstream).await?,
             "drain" => drain(&upstream).await?,
+            "restarts" => processes::restarts(&upstream).await?,
+            "keys" => processes::wrong_keys(&upstream).await?,
+            "starts" => processes::bad_starts()?,
             _ => mixed(&upstream, Duration::from_secs(minutes * 60)).await?,
         }
     }
@@ -65,7 +70,7 @@ async fn main() -> io::Result<()> {
 }
 
 /// What can be measured alone, in the order of all.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 14] = [
     "cancels",
     "streams",
     "keep-alive",
@@ -76,6 +81,9 @@ const PARTS: [&str; 11] = [
     "overload",
     "silence",
     "drain",
+    "restarts",
+    "keys",
+    "starts",
     "mixed",
 ];
 

@@ -9,6 +9,12 @@ use std::{
     time::Duration,
 };
 
+/// The program under test: any word of the command line with a slash names another build.
+pub(crate) fn program() -> PathBuf {
+    let named = std::env::args().skip(1).find(|argument| argument.contains('/'));
+    named.map_or_else(|| env!("CARGO_BIN_EXE_aiapiproxy").into(), PathBuf::from)
+}
+
 /// A running program; killed when dropped.
 pub(crate) struct Gateway {
     child: Child,
@@ -19,13 +25,15 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts it before an upstream, with limits in the syntax of the configuration file.
     pub(crate) fn start(upstream: SocketAddr, limits: &str) -> Self {
-        // Any word of the command line with a slash names another build.
-        let program = std::env::args().skip(1).find(|argument| argument.contains('/')).map(PathBuf::from);
+        Self::start_by(Command::new(program()), upstream, &format!("[limits]\n{limits}"))
+    }
+
+    /// Starts it by a command that may be more than the program, with a configuration file.
+    pub(crate) fn start_by(mut command: Command, upstream: SocketAddr, config: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let file = folder.path().join("soak.toml");
-        fs::write(&file, format!("[limits]\n{limits}")).expect("a file in it");
-        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_aiapiproxy").into());
-        let mut child = Command::new(program)
+        fs::write(&file, config).expect("a file in it");
+        let mut child = command
             .args(["serve", "--port", "0", "--config"])
             .arg(&file)
             .env_clear()
