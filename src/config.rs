@@ -159,7 +159,7 @@ impl Config {
         let path = file.as_ref().map(|file| file.path.clone());
         let Tables { server, upstream, models, images, route, limits, log, metrics } =
             file.as_mut().map(|file| std::mem::take(&mut file.tables)).unwrap_or_default();
-        let literal_key = upstream.0.iter().any(|it| it.get_ref().api_key.is_some())
+        let literal_key = upstream.0.iter().any(|it| it.get_ref().holds_secret())
             || server.client_keys.iter().any(|it| it.get_ref().key.is_some());
         if let Some(path) = path.as_deref().filter(|path| literal_key && paths::is_open_to_others(path)) {
             let path = path.display();

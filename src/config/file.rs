@@ -164,6 +164,17 @@ pub(super) struct Tables {
     pub(super) metrics: MetricsTable,
 }
 
+impl UpstreamTable {
+    /// Whether a secret stands in it literally: a key, or a header that by its name holds one.
+    pub(super) fn holds_secret(&self) -> bool {
+        let is_secret = |name: &str| {
+            let name = name.to_ascii_lowercase();
+            ["key", "token", "secret", "auth", "password", "cookie"].iter().any(|word| name.contains(word))
+        };
+        self.api_key.is_some() || self.headers.keys().any(|name| is_secret(name.get_ref()))
+    }
+}
+
 /// `[server]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -109,6 +109,36 @@ fn warnings_are_mistakes_only_when_strict() {
     assert_eq!(config(&["validate"]).env("OPENAI_API_KEY", "k").run().code, Some(0));
 }
 
+/// operations.md §2.2, as ssh does it.
+#[test]
+fn a_file_with_a_key_is_for_its_owner_alone() {
+    let validate = |file: &str, mode: u32, strict: bool| {
+        let arguments: &[&str] = if strict { &["validate", "--strict"] } else { &["validate"] };
+        let program = with_file(arguments, file).env("OPENAI_API_KEY", "k-of-the-environment");
+        let path = program.folder().join("config.toml");
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let output = program.run();
+        assert!(!output.stderr.contains("canary"), "{}", output.stderr);
+        (output.code, output.stderr.contains("others may read it; run `chmod 600 "))
+    };
+    let hash = "ed557a102b706b4afd8d5a6102a3039db3fd76e3ca29c3589e18d0a46893f200";
+    for (file, is_secret) in [
+        ("[upstream]\napi_key = \"sk-canary-0123456789\"\n".to_owned(), true),
+        ("[[server.client_keys]]\nid = \"a\"\nkey = \"canary-0123456789\"\n".to_owned(), true),
+        ("[upstream]\nheaders = { X-Portal-Api-Key = \"canary-0123456789\" }\n".to_owned(), true),
+        (format!("[[server.client_keys]]\nid = \"a\"\nsha256 = \"{hash}\"\n"), false),
+        ("[upstream]\nheaders = { X-Title = \"canary-0123456789\" }\n".to_owned(), false),
+        ("[models]\nsonnet = \"m\"\n".to_owned(), false),
+    ] {
+        for mode in [0o644, 0o640, 0o604] {
+            assert_eq!(validate(&file, mode, false), (Some(0), is_secret), "{file} {mode:o}");
+            let code = if is_secret { 78 } else { 0 };
+            assert_eq!(validate(&file, mode, true), (Some(code), is_secret), "{file} {mode:o}");
+        }
+        assert_eq!(validate(&file, 0o600, true), (Some(0), false), "{file}");
+    }
+}
+
 #[test]
 fn the_schema_knows_keys_names_and_meanings() {
     let schema = json(&config(&["schema"]).run());

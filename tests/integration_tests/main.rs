@@ -38,6 +38,9 @@ mod reasoning_round_trip;
 // Does README.md tell the truth? Its commands are run, its tables compared.
 mod readme;
 
+// Is a newcomer there in three commands, and what others have here, too?
+mod newcomer;
+
 // Are completions/ and man/ what the model of the command line says?
 mod generated;
 
