@@ -38,6 +38,24 @@ fn dashboard_and_autoscaler_name_metrics_that_there_are() {
 }
 
 #[test]
+fn the_readme_names_every_metric_and_no_other() {
+    let told = exposition::text(&Metrics::default(), &[]);
+    let is_told = |name: &str| told.contains(&format!("# TYPE {name} "));
+    let readme = read("README.md");
+    let (_, table) = readme.split_once("| metric | labels | |\n").unwrap();
+    let table = table.split("\n\n").next().unwrap();
+    let named = metrics_in(table);
+    for name in &named {
+        // Only Linux tells of the process.
+        assert!(is_told(name) || (name.starts_with("process_") && !cfg!(target_os = "linux")), "{name}");
+    }
+    for line in told.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = line.split(' ').next().unwrap();
+        assert!(named.contains(&name), "README.md does not name {name}");
+    }
+}
+
+#[test]
 fn deployments_drain_and_probe_as_the_program_does() {
     let manifest = read("deploy/kubernetes/aiapiproxy.yaml");
     for line in [
