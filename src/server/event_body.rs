@@ -231,7 +231,8 @@ where
             let tells = |byte: &&u8| !byte.is_ascii_whitespace() && !b"\xEF\xBB\xBF".contains(byte);
             match bytes.iter().find(tells) {
                 None => return,
-                Some(b'{' | b'[') => self.reading = Reading::Whole(Vec::new()),
+                // A web page is no event stream either, and is told as what it is.
+                Some(b'{' | b'[' | b'<') => self.reading = Reading::Whole(Vec::new()),
                 Some(_) => self.reading = Reading::Events,
             }
         }

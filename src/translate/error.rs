@@ -9,7 +9,7 @@ mod limits;
 use super::context::Context;
 use super::wording;
 use crate::protocol::anthropic::error::{Error, ErrorKind};
-pub(super) use body::{Described, describe};
+pub(super) use body::{Described, describe, no_object};
 pub use content_filter::filtered;
 pub(super) use content_filter::of_policy;
 pub(super) use limits::{Limit, limit};

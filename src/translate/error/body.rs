@@ -6,6 +6,15 @@ use crate::translate::json_object::Members;
 use crate::translate::wording::plain;
 use serde_json::value::RawValue;
 
+/// What an answer is that should have been an object.
+pub(in crate::translate) fn no_object(body: &[u8]) -> &'static str {
+    if body.trim_ascii_start().starts_with(b"<") {
+        "the answer is a web page and no JSON; does the base URL lead to the API (most end in /v1)?"
+    } else {
+        "the answer is no JSON object"
+    }
+}
+
 /// What a body says, in whatever shape.
 #[derive(Debug, Default)]
 pub(in crate::translate) struct Described {

@@ -7,6 +7,7 @@ use super::usage::overlay;
 use crate::protocol::anthropic::error::{Error, ErrorKind};
 use crate::protocol::anthropic::response::{StopReason, Usage};
 use crate::sse;
+use crate::translate::error::no_object;
 use crate::translate::json_object::{Members, quoted};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -65,7 +66,7 @@ pub(super) fn message<'a>(body: &'a [u8], upstream: &str) -> Result<Members<'a>,
         return if body.trim_ascii_start().starts_with(b"[") {
             Err(in_band(body, upstream))
         } else {
-            broken("the answer is no JSON object")
+            broken(no_object(body))
         };
     };
     if is_failure(&members) {
@@ -115,7 +116,7 @@ mod tests {
         let failure = error(r#"{"type":"error","error":{"type":"overloaded_error","message":"full"}}"#);
         assert_eq!((failure.status, failure.message.as_str()), (529, "full"));
         assert_eq!(error(r#"[{"error":{"code":400,"message":"no"}}]"#).message, "up: no");
-        assert_eq!(error("<html>").message, "up: the answer is no JSON object");
+        assert_eq!(error("five").message, "up: the answer is no JSON object");
         let other = error(r#"{"choices":[]}"#);
         assert!(other.status == 502 && other.message.contains("/v1/messages"));
     }

@@ -5,7 +5,7 @@ use crate::protocol::anthropic::error::{Error, ErrorKind};
 use crate::protocol::json;
 use crate::translate::context::Context;
 use crate::translate::delta::Delta;
-use crate::translate::error::{Asked, in_band, in_band_body};
+use crate::translate::error::{Asked, in_band, in_band_body, no_object};
 use crate::translate::json_object::Members;
 use crate::translate::report::Kind;
 use serde::de::DeserializeOwned;
@@ -64,7 +64,7 @@ impl Faults {
         if is_list_of_failures(body) {
             self.fail_by_body(body, deltas);
         } else {
-            self.fail("the answer is no JSON object", deltas);
+            self.fail(no_object(body), deltas);
         }
     }
 }
