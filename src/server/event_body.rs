@@ -78,6 +78,9 @@ pub(crate) struct Setting {
 /// How long the answer's head waits for the first event of an upstream that has sent its own.
 const COMMIT_AFTER: Duration = Duration::from_secs(10);
 
+/// How long it waits where the upstream has said that it took the request, and so will hardly refuse it.
+const COMMIT_AFTER_ACCEPTED: Duration = Duration::from_secs(1);
+
 /// How long the end of the upstream's body is waited for after its last event. It mostly comes with it.
 const DRAIN_WITHIN: Duration = Duration::from_millis(100);
 
@@ -124,11 +127,16 @@ where
         };
         let mut out = Vec::new();
         let mut commit = std::pin::pin!(time::sleep(COMMIT_AFTER));
+        let mut accepted = false;
         while !body.teller.is_started() && body.source.is_some() {
             tokio::select! {
                 biased;
                 () = body.step(&mut out) => {}
                 () = commit.as_mut() => body.teller.start(&mut out),
+            }
+            if !accepted && body.clock.has_data() && body.teller.is_accepted_first() {
+                accepted = true;
+                commit.as_mut().reset(Instant::now() + COMMIT_AFTER_ACCEPTED);
             }
         }
         if !body.teller.is_started() {
@@ -239,14 +247,14 @@ where
         match &mut self.reading {
             Reading::Unknown => {}
             Reading::Whole(whole) => {
-                self.clock.data = now;
+                self.clock.note_data(now);
                 if bytes.len() > self.pace.max_whole_bytes - whole.len() {
                     return self.fail(too_long("answer"), End::UpstreamError, out);
                 }
                 whole.extend_from_slice(bytes);
             }
             Reading::Events => match self.teller.push(bytes, out) {
-                Ok(has_data) if has_data => self.clock.data = now,
+                Ok(has_data) if has_data => self.clock.note_data(now),
                 Ok(_) => {}
                 Err(TooLong) => {
                     self.log.metrics().too_long_events.count();

@@ -20,7 +20,7 @@ use super::message_writer::MessageWriter;
 use super::reader::Reader;
 use super::report::{Kind, Loss, Report};
 use super::stop_scan::{Scanned, StopScan};
-use super::tool_ids;
+use super::{Dialect, tool_ids};
 use crate::protocol::anthropic::error::{Error, ErrorKind};
 use crate::protocol::anthropic::response::{Message, StopReason, Usage};
 use crate::protocol::anthropic::stream::Event;
@@ -119,6 +119,11 @@ impl Stream {
             self.reader.whole(body, &mut deltas);
             self.take(deltas, events);
         }
+    }
+
+    /// The dialect that the upstream speaks.
+    pub fn dialect(&self) -> Dialect {
+        self.context.dialect
     }
 
     /// Begins the message before the upstream has said anything, for clients that must see a sign of life.

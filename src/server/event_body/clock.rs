@@ -29,7 +29,9 @@ impl From<&Limits> for Pace {
 /// When things last happened.
 pub(super) struct Clock {
     pub(super) byte: Instant,
-    pub(super) data: Instant,
+    data: Instant,
+    /// There was any.
+    has_data: bool,
     pub(super) sent: Instant,
     pub(super) finishing: Option<Instant>,
     /// The client was given bytes and has not come back for more.
@@ -50,7 +52,18 @@ pub(crate) const FINISH_WITHIN: Duration = Duration::from_secs(2);
 impl Clock {
     pub(super) fn start() -> Self {
         let now = Instant::now();
-        Self { byte: now, data: now, sent: now, finishing: None, handed_over: None }
+        Self { byte: now, data: now, has_data: false, sent: now, finishing: None, handed_over: None }
+    }
+
+    /// The upstream sent data, which is more than a sign of life.
+    pub(super) fn note_data(&mut self, now: Instant) {
+        self.data = now;
+        self.has_data = true;
+    }
+
+    /// Whether it ever did.
+    pub(super) fn has_data(&self) -> bool {
+        self.has_data
     }
 
     /// The client was given bytes.

@@ -8,7 +8,7 @@ use crate::{
     protocol::anthropic::{error::Error, stream::Event},
     server::request_log::Notes,
     sse::Decoder,
-    translate::{self, messages_forwarded, stream},
+    translate::{self, Dialect, messages_forwarded, stream},
 };
 
 /// The machine behind a streamed answer.
@@ -119,6 +119,11 @@ impl Teller {
             Self::Translated(translated) => translated.stream.is_started(),
             Self::Forwarded(stream) => stream.is_started(),
         }
+    }
+
+    /// Whether the upstream's first event says no more than that it took the request.
+    pub(super) fn is_accepted_first(&self) -> bool {
+        matches!(self, Self::Translated(translated) if translated.stream.dialect() == Dialect::Responses)
     }
 
     /// Whether a content block has begun.

@@ -85,6 +85,33 @@ fn pair_with(teller: Teller) -> (Upstream, impl Future<Output = Result<EventBody
     (upstream, EventBody::begin(Fake { pieces, dropped }, teller, setting))
 }
 
+/// A translation of Responses.
+fn of_responses() -> Teller {
+    let context = Context { dialect: translate::Dialect::Responses, ..Context::default() };
+    Teller::translated(Stream::new("msg_1".to_owned(), context), Limits::default().max_event_size)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_begins_a_second_after_its_request_was_taken() {
+    let (upstream, begin) = pair_with(of_responses());
+    let begun = Instant::now();
+    upstream.say("data: {\"type\":\"response.created\",\"response\":{\"id\":\"r\"}}\n\n");
+    let mut body = begin.await.unwrap();
+    assert_eq!(begun.elapsed(), Duration::from_secs(1));
+    assert_eq!(next(&mut body).await.unwrap(), ["message_start", "ping"]);
+    // Time enough for a failure to get a status.
+    let (upstream, begin) = pair_with(of_responses());
+    upstream.say("data: {\"type\":\"response.created\",\"response\":{\"id\":\"r\"}}\n\n");
+    let failed = async {
+        time::sleep(Duration::from_millis(900)).await;
+        upstream.say(
+            "data: {\"type\":\"response.failed\",\"response\":{\"status\":\"failed\",\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"slow\"}}}\n\n",
+        );
+    };
+    let (begun, ()) = tokio::join!(begin, failed);
+    assert_eq!(begun.err().unwrap().error.status, 429);
+}
+
 /// Events that the client has got, by name; an error by its type.
 async fn next(body: &mut EventBody<Fake>) -> Option<Vec<String>> {
     let bytes = body.next().await?;
