@@ -200,3 +200,39 @@ fn streams_pass_as_ever_with_all_of_it() {
     assert_eq!(streamed(gateway.post(request("hi", true))).text(), "Hello");
     gateway.end();
 }
+
+/// A port at which connections neither come about nor are refused: its queue is full.
+#[cfg(target_os = "linux")]
+fn full_port() -> (socket2::Socket, Vec<socket2::Socket>, std::net::SocketAddr) {
+    use socket2::{Domain, Socket, Type};
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let waiting = (0..8).map(|_| {
+        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        client.set_nonblocking(true).unwrap();
+        // What does not fit into the queue is in progress for ever.
+        drop(client.connect(&address));
+        client
+    });
+    let waiting = waiting.collect();
+    (listener, waiting, address.as_socket().unwrap())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_upstream_that_takes_no_connection_is_given_up_after_its_own_time() {
+    let (_listener, _waiting, address) = full_port();
+    let there = Upstream::start(vec![hello()]);
+    let toml = format!(
+        "[limits]\nconnect_timeout = \"1h\"\n\
+         [[upstream]]\nname = \"one\"\nbase_url = \"http://{address}/v1\"\nconnect_timeout = \"200ms\"\n\
+         [[upstream]]\nname = \"two\"\nbase_url = \"{}/v1\"\n[[route]]\nfallback = [\"two\"]\n",
+        there.base_url()
+    );
+    let server = Server::start(configured(Program::aiapiproxy(), &toml));
+    assert_eq!(answer(post(&server, false))["content"][0]["text"], "Hello");
+    there.finish();
+    assert!(server.interrupt().stderr.contains("upstream.failed=\"one\""));
+}
