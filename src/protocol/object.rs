@@ -103,6 +103,40 @@ impl<'de> Deserialize<'de> for Name<'de> {
     }
 }
 
+/// A word that is mostly one of a few, and then takes no memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Word(Cow<'static, str>);
+
+impl Word {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn into_string(self) -> String {
+        self.0.into_owned()
+    }
+}
+
+/// The types of blocks and sources that conversations are made of.
+const KNOWN: [&str; 6] = ["text", "tool_use", "tool_result", "thinking", "image", "base64"];
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WordVisitor;
+        impl Visitor<'_> for WordVisitor {
+            type Value = Word;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_str<E: Error>(self, word: &str) -> Result<Word, E> {
+                let known = KNOWN.into_iter().find(|known| *known == word);
+                Ok(Word(known.map_or_else(|| Cow::Owned(word.to_owned()), Cow::Borrowed)))
+            }
+        }
+        deserializer.deserialize_str(WordVisitor)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::value::RawValue;

@@ -4,7 +4,7 @@ use color_eyre::Result;
 use serde::Serialize;
 
 use super::{
-    Upstream, bad_data,
+    Kind, Upstream, bad_data,
     detect::Members,
     input::Input,
     losses::Losses,
@@ -16,7 +16,12 @@ use super::{
 use crate::{
     cli::exit::{Exit, Failure},
     protocol::{
-        anthropic::{request::Request, response::Message, stream::Event},
+        anthropic::{
+            error::Error,
+            request::{Parsed, Request},
+            response::Message,
+            stream::Event,
+        },
         json,
     },
     secret::mask_keys,
@@ -69,6 +74,11 @@ pub(super) fn convert(
     wish: Wish,
     settings: &Settings,
 ) -> Result<Converted, Failure> {
+    if let Some(read) = plain_request(document)
+        && let Route::Request(upstream) = wish.route(Found { kind: Kind::Request, dialect: None })?
+    {
+        return request(Request::checked(read, 0), document.len(), name, settings, upstream);
+    }
     let members = Members::of(document);
     let found = members.as_ref().and_then(Members::found);
     let found = match (found, wish.kind) {
@@ -79,7 +89,9 @@ pub(super) fn convert(
     };
     let stated_model = || members.as_ref().and_then(|members| members.text("model"));
     match wish.route(found)? {
-        Route::Request(upstream) => request(document, name, settings, upstream),
+        Route::Request(upstream) => {
+            request(Request::parse(document), document.len(), name, settings, upstream)
+        }
         Route::Response(upstream) => {
             let context = settings.context(upstream, stated_model());
             let (message, report) = response(document, name, context)?;
@@ -103,17 +115,27 @@ pub(super) fn convert(
     }
 }
 
+/// A request that says nothing by which [`Members::found`] would take it for something else, read in one pass.
+fn plain_request(document: &[u8]) -> Option<Request> {
+    // Where the word is missing there is nothing to read.
+    memchr::memmem::find(document, b"\"messages\"")?;
+    let read = Request::read(document)?;
+    let is_telling = |name: &String| matches!(name.as_str(), "type" | "object" | "input" | "output");
+    (!read.unknown.iter().any(is_telling)).then_some(read)
+}
+
 fn request(
-    document: &[u8],
+    parsed: Result<Parsed, Error>,
+    length: usize,
     name: &str,
     settings: &Settings,
     upstream: Upstream,
 ) -> Result<Converted, Failure> {
-    let parsed = Request::parse(document).map_err(|error| refused(name, &error))?;
+    let parsed = parsed.map_err(|error| refused(name, &error))?;
     let options = settings.options(upstream, &parsed.request.model);
     let translated = translate::request(parsed, &options).map_err(|error| refused(name, &error))?;
     // What it says is mostly what the client said.
-    let expected = document.len() + document.len() / 16 + 1024;
+    let expected = length + length / 16 + 1024;
     Ok(Converted { text: Text::Json(json(&translated.body, expected)?), report: translated.report })
 }
 
@@ -209,6 +231,26 @@ mod tests {
             (r#"{"error":"x","status":400}"#, Some(400)),
         ] {
             assert_eq!(Members::of(text.as_bytes()).as_ref().and_then(stated_status), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_plain_request_is_one_that_is_found_to_be_one() {
+        let members = r#""model":"m","messages":[{"role":"user","content":"a"}]"#;
+        for (more, expected) in [
+            ("", true),
+            (r#","choices":[],"content":1,"error":{}"#, true),
+            (r#","object":"response""#, false),
+            (r#","output":[]"#, false),
+            (r#","input":"a""#, false),
+            (r#","type":"message","content":[]"#, false),
+            (r#","stream":1"#, false),
+        ] {
+            let document = format!("{{{members}{more}}}");
+            let plain = plain_request(document.as_bytes()).is_some();
+            assert_eq!(plain, expected, "{document}");
+            let found = Members::of(document.as_bytes()).unwrap().found();
+            assert!(!plain || found == Some(Found { kind: Kind::Request, dialect: None }), "{document}");
         }
     }
 

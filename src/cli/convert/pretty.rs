@@ -37,8 +37,9 @@ pub(super) fn indent(json: &[u8]) -> Vec<u8> {
 /// Replaces line ends by spaces: opaque parts may hold some, and lines of JSON must not. Inside of strings JSON
 /// has no raw line ends.
 pub(super) fn one_line(json: &mut [u8]) {
+    let Some(first) = memchr::memchr2(b'\n', b'\r', json) else { return };
     // Every byte is written, so that many can be at once.
-    for byte in json {
+    for byte in json.iter_mut().skip(first) {
         *byte = if matches!(*byte, b'\n' | b'\r') { b' ' } else { *byte };
     }
 }

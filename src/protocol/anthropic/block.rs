@@ -5,6 +5,7 @@ mod source;
 
 use super::request::{CacheControl, ToolChange};
 use crate::protocol::json::{Escaped, OrElse};
+use crate::protocol::object::Word;
 use browser::{BrowserState, StateChange, Tab};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -229,7 +230,7 @@ impl<'de> OrElse<'de> for Content {
 object! {
     /// Every member that some kind of block has.
     struct WireBlock {
-        required kind: String = "type",
+        required kind: Word = "type",
         optional text: Escaped = "text",
         optional citations: Citations = "citations",
         optional source: WireSource = "source",
@@ -368,12 +369,14 @@ impl WireBlock {
             "container_upload" => BlockKind::ContainerUpload,
             "fallback" | "mcp_tool_listing" => BlockKind::Marker,
             other if other.ends_with("_tool_result") => {
-                BlockKind::ServerToolResult { content: self.content.take(), kind }
+                BlockKind::ServerToolResult { content: self.content.take(), kind: kind.into_string() }
             }
-            other if other.ends_with("_result") => {
-                BlockKind::ServerToolOutput { url: self.url.take(), content: self.content.take(), kind }
-            }
-            _ => BlockKind::Other(kind),
+            other if other.ends_with("_result") => BlockKind::ServerToolOutput {
+                url: self.url.take(),
+                content: self.content.take(),
+                kind: kind.into_string(),
+            },
+            _ => BlockKind::Other(kind.into_string()),
         })
     }
 

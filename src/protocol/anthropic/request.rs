@@ -93,7 +93,7 @@ impl Request {
     /// `invalid_request_error` naming the place: malformed JSON, nesting deeper than [`json::MAX_DEPTH`],
     /// a missing, duplicate or mistyped member.
     pub fn parse(body: &[u8]) -> Result<Parsed, Error> {
-        if let Some(request) = json::read(body) {
+        if let Some(request) = Self::read(body) {
             return Self::checked(request, 0);
         }
         // Something is amiss, and it is said what.
@@ -107,7 +107,16 @@ impl Request {
         Self::checked(request, scanned.repaired)
     }
 
-    fn checked(request: Self, repaired_surrogates: usize) -> Result<Parsed, Error> {
+    /// Reads a request in which nothing is amiss; the cheapest way to learn that a text is none.
+    pub fn read(body: &[u8]) -> Option<Self> {
+        json::read(body)
+    }
+
+    /// The request, with what had to be mended to read it.
+    ///
+    /// # Errors
+    /// `invalid_request_error` for a model whose name nobody would give.
+    pub fn checked(request: Self, repaired_surrogates: usize) -> Result<Parsed, Error> {
         if request.model.len() > MAX_MODEL_BYTES {
             return Err(Error::invalid_request("model: a name is 256 bytes long at most"));
         }

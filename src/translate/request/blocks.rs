@@ -21,7 +21,9 @@ impl Translation<'_> {
             self.report.add(&place.child(*name), Kind::Ignored, reason);
         }
         report_unknown(&block.unknown, place, &mut self.report);
-        report_unknown(&block.unknown_in_source, &place.child("source"), &mut self.report);
+        if !block.unknown_in_source.is_empty() {
+            report_unknown(&block.unknown_in_source, &place.child("source"), &mut self.report);
+        }
         marker
     }
 

@@ -13,8 +13,8 @@ pub(super) struct Place {
     count: usize,
 }
 
-/// Steps that take no memory of their own: `/messages/3/content/1/content/0/source` has seven.
-const MOST_STEPS: usize = 8;
+/// Steps that take no memory of their own: `/messages/3/content/1/content/0` has six.
+const MOST_STEPS: usize = 6;
 
 /// The name of a member, or the number of an element.
 #[derive(Debug, Clone, Copy)]

@@ -15,7 +15,7 @@ pub(super) struct Sample {
 }
 
 /// What is measured of long texts; shorter ones are measured whole.
-const MEASURED_BYTES: usize = 8 << 10;
+const MEASURED_BYTES: usize = 6 << 10;
 /// Of one stretch. Shorter ones would count more words twice, at their edges.
 const STRETCH_BYTES: usize = 256;
 

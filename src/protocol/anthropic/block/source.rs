@@ -2,6 +2,7 @@
 
 use super::{Content, Source, required};
 use crate::protocol::json::Escaped;
+use crate::protocol::object::Word;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -37,7 +38,7 @@ impl<'de> Deserialize<'de> for WireSource {
 object! {
     #[expect(dead_code, reason = "a stored file's id means nothing to another vendor")]
     struct SourceMembers {
-        required kind: String = "type",
+        required kind: Word = "type",
         optional media_type: String = "media_type",
         optional data: Escaped = "data",
         optional url: String = "url",
@@ -57,7 +58,7 @@ impl SourceMembers {
             "text" => Source::Text(required(self.data, "data")?),
             "content" => Source::Content(required(self.content, "content")?),
             "file" => Source::File,
-            _ => Source::Other(self.kind),
+            _ => Source::Other(self.kind.into_string()),
         })
     }
 }
