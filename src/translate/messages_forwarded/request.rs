@@ -3,7 +3,7 @@
 use super::splice::{Splices, place};
 use super::{media, placement};
 use crate::protocol::anthropic::error::Error;
-use crate::protocol::json;
+use crate::protocol::json::{self, Scanned};
 use crate::translate::json_object::{Members, quoted};
 use crate::translate::quirks::{MediaUrls, SystemMode};
 use crate::translate::report::{Kind, Report};
@@ -44,15 +44,22 @@ impl<'a> Opened<'a> {
     /// `invalid_request_error`: malformed JSON, nesting deeper than [`json::MAX_DEPTH`], no model, a duplicate or
     /// mistyped member among those that are acted upon. What else may be wrong, the upstream will say.
     pub fn read(body: &'a [u8]) -> Result<Self, Error> {
-        let scanned = json::scan(body).map_err(|error| Error::invalid_request(format!("{error}")))?;
+        let at_once: Option<Members<'_>> = json::read(body);
+        let scanned = match &at_once {
+            Some(_) => Scanned { text: Cow::Borrowed(body), repaired: 0 },
+            None => json::scan(body).map_err(|error| Error::invalid_request(format!("{error}")))?,
+        };
         let text = scanned.text;
-        let members: Members<'_> = serde_json::from_slice(&text).map_err(|error| {
-            if error.is_data() {
-                Error::invalid_request(without_line(&error))
-            } else {
-                Error::invalid_request(format!("the request body is not valid JSON: {error}"))
-            }
-        })?;
+        let slowly = || {
+            serde_json::from_slice(&text).map_err(|error| {
+                if error.is_data() {
+                    Error::invalid_request(without_line(&error))
+                } else {
+                    Error::invalid_request(format!("the request body is not valid JSON: {error}"))
+                }
+            })
+        };
+        let members = at_once.map_or_else(slowly, Ok)?;
         let model =
             only(&members, "model")?.ok_or_else(|| Error::invalid_request("missing field `model`"))?;
         let name: String = read("model", model)?;
