@@ -393,6 +393,20 @@ mod tests {
         Request::parse(body.as_bytes()).unwrap_err().message
     }
 
+    /// A server's threads have two megabytes of stack, as those of tests do.
+    #[test]
+    fn blocks_in_blocks_are_read_as_deep_as_may_be() {
+        let nested = |levels: usize| {
+            let open = r#"[{"type":"tool_result","tool_use_id":"a","content":"#.repeat(levels);
+            let close = "}]".repeat(levels);
+            format!(r#"{{"model":"m","messages":[{{"role":"user","content":{open}"x"{close}}}]}}"#)
+        };
+        for levels in [60, 61, 62] {
+            assert!(Request::parse(nested(levels).as_bytes()).is_ok(), "{levels}");
+        }
+        assert!(error(&nested(63)).contains("deeper than 128"));
+    }
+
     #[test]
     fn errors_name_the_place() {
         assert_eq!(error(r#"{"model":"m"}"#), "missing field `messages`");
