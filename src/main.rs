@@ -8,7 +8,7 @@ use aiapiproxy::cli::{
 };
 use color_eyre::config::HookBuilder;
 
-/// Gives memory back after a burst, which the C library's does not; figures in `benches/load/README.md`.
+/// Gives memory back after a burst, which the C library's does not; figures in `benches/README.md`.
 #[cfg(target_os = "linux")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
