@@ -2,7 +2,8 @@
 //!
 //! For proxies before this one, and clients, that give up on a connection on which nothing happens. The price is that
 //! the status is said: what goes wrong afterwards is an `error` event of an answer with status 200, which clients that
-//! look at the status do not ask for again. Retries and fallbacks go on behind it.
+//! look at the status do not ask for again. The headers are gone too, so what was lost in translation, and the upstream's
+//! id of the request, stand in the log alone. Retries and fallbacks go on behind it.
 
 use std::{convert::Infallible, pin::Pin, time::Duration};
 
