@@ -138,10 +138,13 @@ impl ModelMap {
 
     /// The upstream model for a requested name, and the rule that decided.
     pub fn resolve(&self, requested: &str) -> Resolution {
-        match self.find(requested) {
-            Some((target, rule)) => Resolution { model: target.model.clone(), rule },
-            None => Resolution { model: without_suffix(requested).to_owned(), rule: Rule::PassedThrough },
-        }
+        let rule = self.find(requested).map_or(Rule::PassedThrough, |(_, found)| found.rule());
+        Resolution { model: self.model(requested).to_owned(), rule }
+    }
+
+    /// The upstream model for a requested name.
+    pub fn model<'n>(&'n self, requested: &'n str) -> &'n str {
+        self.target(requested).map_or_else(|| without_suffix(requested), |target| &target.model)
     }
 
     /// The ids that `GET /v1/models` shows: the configured exact names in the file's order, then the current
@@ -194,20 +197,40 @@ impl ModelMap {
     }
 
     /// `None` when the name passes through.
-    fn find(&self, requested: &str) -> Option<(&Target, Rule)> {
+    fn find(&self, requested: &str) -> Option<(&Target, Found<'_>)> {
         let name = without_suffix(requested);
         let exact = |wanted: &str| self.exact.iter().find(|(name, _)| name == wanted);
         if let Some((_, target)) = exact(requested).or_else(|| exact(name)) {
-            return Some((target, Rule::Exact));
+            return Some((target, Found::Exact));
         }
         if let Some((pattern, target)) = self.globs.iter().find(|(pattern, _)| glob_matches(pattern, name)) {
-            return Some((target, Rule::Glob(pattern.clone())));
+            return Some((target, Found::Glob(pattern)));
         }
         if let Some((family, mapped)) = Family::of(name).and_then(|it| Some((it, self.families.get(it)?))) {
-            return Some((&mapped.target, Rule::Family { family, origin: mapped.origin.clone() }));
+            return Some((&mapped.target, Found::Family(family, &mapped.origin)));
         }
         let default = self.default.as_ref()?;
-        Some((&default.target, Rule::Default(default.origin.clone())))
+        Some((&default.target, Found::Default(&default.origin)))
+    }
+}
+
+/// The rule that decided, in the map's own words.
+#[derive(Debug, Clone, Copy)]
+enum Found<'m> {
+    Exact,
+    Glob(&'m str),
+    Family(Family, &'m str),
+    Default(&'m str),
+}
+
+impl Found<'_> {
+    fn rule(self) -> Rule {
+        match self {
+            Self::Exact => Rule::Exact,
+            Self::Glob(pattern) => Rule::Glob(pattern.to_owned()),
+            Self::Family(family, origin) => Rule::Family { family, origin: origin.to_owned() },
+            Self::Default(origin) => Rule::Default(origin.to_owned()),
+        }
     }
 }
 
@@ -255,9 +278,9 @@ impl Family {
     /// The family that a requested name belongs to: a name that holds `claude` and has the family's word as one
     /// of its parts (`anthropic/claude-3-5-haiku@20241022`), or the bare word.
     pub fn of(name: &str) -> Option<Self> {
-        let name = without_suffix(name).to_ascii_lowercase();
-        if !name.contains("claude") {
-            return Self::from_word(&name);
+        let name = without_suffix(name);
+        if !name.as_bytes().windows(6).any(|part| part.eq_ignore_ascii_case(b"claude")) {
+            return Self::from_word(name);
         }
         name.split(|c: char| !c.is_ascii_alphanumeric()).find_map(Self::from_word)
     }
@@ -272,12 +295,14 @@ impl Family {
     }
 
     fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "haiku" => Some(Self::Haiku),
-            "sonnet" => Some(Self::Sonnet),
-            "opus" | "fable" | "mythos" => Some(Self::Opus),
-            _ => None,
-        }
+        let words = [
+            ("haiku", Self::Haiku),
+            ("sonnet", Self::Sonnet),
+            ("opus", Self::Opus),
+            ("fable", Self::Opus),
+            ("mythos", Self::Opus),
+        ];
+        words.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, family)| family)
     }
 
     /// The current name that lists show for the family (November 2026).

@@ -59,17 +59,13 @@ pub fn message_id() -> String {
 fn random_id(prefix: &str) -> String {
     let mut id = String::with_capacity(prefix.len() + ID_LETTERS);
     id.push_str(prefix);
-    let whole = id.len() + ID_LETTERS;
     STOCK.with_borrow_mut(|stock| {
-        while id.len() < whole {
-            if stock.is_empty() {
-                match random_base62(STOCK_LETTERS) {
-                    Ok(letters) => *stock = letters,
-                    Err(_) => *stock = "0".repeat(ID_LETTERS),
-                }
-            }
-            id.extend(stock.pop());
+        if stock.is_empty() {
+            *stock = random_base62(STOCK_LETTERS).unwrap_or_else(|_| "0".repeat(ID_LETTERS));
         }
+        let rest = stock.len().saturating_sub(ID_LETTERS);
+        id.push_str(stock.get(rest..).unwrap_or_default());
+        stock.truncate(rest);
     });
     id
 }
@@ -86,7 +82,8 @@ thread_local! {
 
 fn random_base62(length: usize) -> Result<String, getrandom::Error> {
     let mut text = String::with_capacity(length);
-    let mut bytes = [0_u8; 64];
+    // Enough for a stock of letters, at one call of the system mostly.
+    let mut bytes = [0_u8; STOCK_LETTERS + STOCK_LETTERS / 16];
     while text.len() < length {
         getrandom::fill(&mut bytes)?;
         // 248 = 4 × 62: bytes above it would make the first letters likelier.

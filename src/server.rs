@@ -16,6 +16,7 @@ mod error;
 mod event_body;
 #[cfg(debug_assertions)]
 mod fail_point;
+mod gate;
 mod lessons;
 mod limits;
 mod metrics_port;

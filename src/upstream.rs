@@ -35,6 +35,7 @@ pub use self::{
 };
 use self::{
     client::{Clients, Request},
+    request::Address,
     retry::{Budget, Course, Outcome},
 };
 use crate::{
@@ -61,7 +62,10 @@ struct Inner {
     settings: Settings,
     limits: Limits,
     clients: Clients,
-    headers: HeaderMap,
+    /// Host and port, as messages name them.
+    host: Arc<str>,
+    addresses: request::Addresses,
+    headers: request::Headers,
     /// Whose turn it is among several keys.
     next_key: AtomicUsize,
     budget: Budget,
@@ -128,7 +132,9 @@ impl Upstream {
             settings: settings.clone(),
             clients: Clients::new(settings, &limits)?,
             limits,
-            headers: request::fixed_headers(settings)?,
+            host: request::authority(settings).into(),
+            addresses: request::Addresses::new(settings)?,
+            headers: request::Headers::new(settings)?,
             next_key: AtomicUsize::new(0),
             budget: Budget::default(),
             metrics,
@@ -149,13 +155,18 @@ impl Upstream {
     }
 
     /// The keys for one call, each call beginning with another; the client's own if it has one.
-    fn keys<'k>(&'k self, call: &Call<'k>) -> Vec<Option<&'k SecretString>> {
+    fn keys<'k>(&'k self, call: &Call<'k>) -> impl Iterator<Item = &'k SecretString> + Send + 'k {
         let settings = &self.0.settings;
-        let (Some(first), None) = (&settings.api_key, call.key) else { return vec![call.key] };
-        let mut keys: Vec<_> = [first].into_iter().chain(&settings.other_keys).map(Some).collect();
-        let turn = self.0.next_key.fetch_add(1, Ordering::Relaxed) % keys.len().max(1);
-        keys.rotate_left(turn);
-        keys
+        let (first, others) = match call.key {
+            Some(own) => (Some(own), &[][..]),
+            None => (settings.api_key.as_ref(), &settings.other_keys[..]),
+        };
+        let turn = match others {
+            [] => 0,
+            _ => self.0.next_key.fetch_add(1, Ordering::Relaxed) % (others.len() + 1),
+        };
+        let keys = first.into_iter().chain(others);
+        keys.clone().skip(turn).chain(keys.take(turn))
     }
 
     /// The configuration.
@@ -170,9 +181,9 @@ impl Upstream {
     /// # Errors
     /// When there is no answer.
     pub async fn post(&self, call: &Call<'_>) -> Result<Answer, Error> {
-        let url = request::url(&self.0.settings, call.endpoint, call.model, call.query);
-        let mut keys = self.keys(call).into_iter().peekable();
-        let mut key = keys.next().flatten();
+        let address = self.0.addresses.of(&self.0.settings, call)?;
+        let mut keys = self.keys(call);
+        let mut key = keys.next();
         let (mut course, mut other_keys) = (Course::default(), 0);
         self.0.budget.note_call();
         // Requests for a count of tokens are no requests for an answer, and take nothing else.
@@ -183,11 +194,11 @@ impl Upstream {
             _ => call.body.clone(),
         };
         loop {
-            let mut headers = request::headers(&self.0.settings, &self.0.headers, call.accept, key)?;
+            let mut headers = self.0.headers.of(&self.0.settings, call.accept, key)?;
             request::add_anthropic(&self.0.settings, &mut headers, call.endpoint, call.client_headers);
             let request = Request {
                 method: Method::POST,
-                url: &url,
+                address: &address,
                 headers,
                 body: body.clone(),
                 fresh: course.wants_fresh(),
@@ -201,8 +212,8 @@ impl Upstream {
                 && let Some(another) = keys.next()
             {
                 // What one key may not have now, another may, without a wait.
-                (key, other_keys) = (another, other_keys + 1);
-                self.0.metrics.retries.of([reason::ANOTHER_KEY.into()], Counter::default).count();
+                (key, other_keys) = (Some(another), other_keys + 1);
+                self.0.metrics.retries.of([reason::ANOTHER_KEY], Counter::default).count();
                 continue;
             }
             let retries = course.retries() + other_keys;
@@ -225,10 +236,11 @@ impl Upstream {
         key: Option<&SecretString>,
         patience: Duration,
     ) -> Result<Listing, Error> {
-        let url = request::url(&self.0.settings, Endpoint::Models, "", None);
-        let mut headers = request::headers(&self.0.settings, &self.0.headers, Accept::Json, key)?;
+        let address = Address::new(request::url(&self.0.settings, Endpoint::Models, "", None))?;
+        let key = key.or(self.0.settings.api_key.as_ref());
+        let mut headers = self.0.headers.of(&self.0.settings, Accept::Json, key)?;
         request::add_anthropic(&self.0.settings, &mut headers, Endpoint::Models, None);
-        let request = Request { headers, ..Request::new(Method::GET, &url) };
+        let request = Request { headers, ..Request::new(Method::GET, &address) };
         let answer = self.attempt(request, patience).await.map_err(|failure| failure.error)?;
         let limit = self.0.limits.max_response_size;
         let body = answer.body.collect(limit, patience).await?;
@@ -238,21 +250,23 @@ impl Upstream {
 
     /// Sends one request without credentials to the base URL: whatever is answered, something listens there.
     async fn knock(&self) -> Result<(), Error> {
-        let request = Request::new(Method::HEAD, &self.0.settings.base_url);
+        let address = Address::new(self.0.settings.base_url.clone())?;
+        let request = Request::new(Method::HEAD, &address);
         self.attempt(request, self.0.limits.connect_timeout).await.map(drop).map_err(|failure| failure.error)
     }
 
     async fn attempt(&self, request: Request<'_>, patience: Duration) -> Result<Answer, Failure> {
         let started = Instant::now();
-        let host = request::authority(&self.0.settings);
-        match time::timeout(patience, self.0.clients.send(request, &host)).await {
+        let host = &self.0.host;
+        match time::timeout(patience, self.0.clients.send(request, host)).await {
             Ok(Ok(response)) => {
                 let (head, body) = response.into_parts();
-                let body = Body::new(body, host);
+                let body = Body::new(body, Arc::clone(host));
                 Ok(Answer { status: head.status.as_u16(), headers: head.headers, body, retries: 0 })
             }
             Ok(Err(error)) => Err(Failure { outcome: Outcome::of_error(&error, started.elapsed()), error }),
             Err(_) => {
+                let host = host.as_ref().to_owned();
                 let error = Error::Timeout { host, waiting: Waiting::FirstByte, limit: patience };
                 Err(Failure { outcome: Outcome::Hopeless, error })
             }

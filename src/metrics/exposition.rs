@@ -134,7 +134,7 @@ fn counters(metrics: &Metrics, text: &mut Text) {
         text.head(&name, "counter", help);
         // A series that begins with its first event has no rate before the second.
         for value in known {
-            family.of([Cow::Borrowed(*value)], Counter::default);
+            family.of([value], Counter::default);
         }
         for ([value], counter) in family.all() {
             text.sample(&name, &[(label, value)], counter.get());
@@ -283,14 +283,10 @@ mod tests {
     #[test]
     fn numbers_are_told_with_their_labels() {
         let metrics = Metrics::default();
-        metrics.retries.of(["529".into()], Counter::default).count();
-        let labels = ["up\"1".into(), "sonnet".into(), "gpt".into(), "".into()];
+        metrics.retries.of(["529"], Counter::default).count();
+        let labels = ["up\"1", "sonnet", "gpt", ""];
         metrics.times.of(labels, Times::default).request.record(Duration::from_millis(15));
-        metrics
-            .tokens
-            .of(["up".into(), "opus".into(), "m".into()], Tokens::default)
-            .reasoning
-            .record_count(9);
+        metrics.tokens.of(["up", "opus", "m"], Tokens::default).reasoning.record_count(9);
         metrics.overhead.request.record(Duration::from_micros(70));
         let text = text(&metrics, &[Upstream { name: "a", circuit: 2 }]);
         let labels = "operation=\"chat\",provider=\"up\\\"1\",request_model=\"sonnet\",response_model=\"gpt\",error_type=\"\"";

@@ -28,10 +28,13 @@ impl<T, const N: usize> Default for Family<T, N> {
 
 impl<T, const N: usize> Family<T, N> {
     /// The number for these labels, made by `new` if it is the first time.
-    pub fn of(&self, labels: Labels<N>, new: impl FnOnce() -> T) -> Arc<T> {
+    pub fn of(&self, labels: [&str; N], new: impl FnOnce() -> T) -> Arc<T> {
         let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_full = series.len() >= MOST_SERIES && !series.contains_key(&labels);
-        let labels = if is_full { [const { Cow::Borrowed(OTHER) }; N] } else { labels };
+        if let Some(known) = get(&series, labels) {
+            return known;
+        }
+        let labels = if series.len() >= MOST_SERIES { [OTHER; N] } else { labels };
+        let labels = labels.map(|label| Cow::Owned(label.to_owned()));
         Arc::clone(series.entry(labels).or_insert_with(|| Arc::new(new())))
     }
 
@@ -40,6 +43,14 @@ impl<T, const N: usize> Family<T, N> {
         let series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
         series.iter().map(|(labels, number)| (labels.clone(), Arc::clone(number))).collect()
     }
+}
+
+/// Looks for labels without making them its own. Keys that live for ever serve as keys of any shorter life.
+fn get<'l, T, const N: usize>(
+    series: &BTreeMap<[Cow<'l, str>; N], Arc<T>>,
+    labels: [&'l str; N],
+) -> Option<Arc<T>> {
+    series.get(&labels.map(Cow::Borrowed)).cloned()
 }
 
 #[cfg(test)]
@@ -51,9 +62,9 @@ mod tests {
     fn series_are_kept_apart_and_bounded() {
         let family = Family::<Counter, 1>::default();
         for number in 0..MOST_SERIES + 5 {
-            family.of([number.to_string().into()], Counter::default).count();
+            family.of([&number.to_string()], Counter::default).count();
         }
-        family.of(["7".into()], Counter::default).count();
+        family.of(["7"], Counter::default).count();
         let all = family.all();
         assert_eq!(all.len(), MOST_SERIES + 1);
         let of = |name: &str| all.iter().find(|(labels, _)| labels[0] == name).unwrap().1.get();

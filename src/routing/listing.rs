@@ -40,7 +40,7 @@ pub fn listed(config: &Config) -> Vec<Listed<'_>> {
 /// Where a plain request for a name goes.
 pub fn of_plain(config: &Config, id: String) -> Listed<'_> {
     let of_map = || {
-        let passed = || Target { model: config.models.resolve(&id).model, ..Target::default() };
+        let passed = || Target { model: config.models.model(&id).to_owned(), ..Target::default() };
         config.models.target(&id).cloned().unwrap_or_else(passed)
     };
     let (target, upstream) = match by_route(config, &id) {

@@ -247,7 +247,7 @@ fn answer(
 ) -> impl Future<Output = Result<Response<Served>, Infallible>> + use<> {
     // From here to its end the request knows no other configuration.
     let snapshot = current.snapshot();
-    let router = snapshot.router.clone();
+    let routes = snapshot.routes.of(&request);
     let too_long = limits::head_too_long(&request, snapshot.shared.config.limits.max_header_size);
     let mut request = request.map(Body::new);
     router::normalise(&mut request);
@@ -257,7 +257,7 @@ fn answer(
     async move {
         let response = match too_long {
             Some(error) => refuse(error),
-            None => router.oneshot(request).await?,
+            None => routes.oneshot(request).await?,
         };
         Ok(response.map(|body| Served { body, _busy: busy }))
     }

@@ -3,16 +3,13 @@
 //! All of it is decided from the head of a request, before a byte of the body is read.
 
 use std::{
+    future::ready,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
-use http::{HeaderMap, HeaderValue, Uri, Version, header};
+use axum::extract::{FromRequestParts, Request};
+use http::{HeaderMap, HeaderValue, Uri, Version, header, request::Parts};
 
 use super::{clients::Client, error::ApiError, request_log::Log, state::Shared};
 use crate::{
@@ -40,39 +37,46 @@ impl Caller {
     }
 }
 
-/// Lets through what comes with a valid key, and puts the [`Caller`] into the request.
-pub(crate) async fn require_key(
-    State(shared): State<Arc<Shared>>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
+/// Whoever comes with a valid key.
+impl FromRequestParts<Arc<Shared>> for Caller {
+    type Rejection = ApiError;
+
+    fn from_request_parts(
+        parts: &mut Parts,
+        shared: &Arc<Shared>,
+    ) -> impl Future<Output = Result<Self, ApiError>> + Send {
+        ready(require_key(shared, parts))
+    }
+}
+
+fn require_key(shared: &Shared, parts: &Parts) -> Result<Caller, ApiError> {
     let server = &shared.config.server;
-    match authenticate(server.auth, &server.client_keys, request.headers(), SystemTime::now()) {
+    let log = parts.extensions.get::<Log>();
+    match authenticate(server.auth, &server.client_keys, &parts.headers, SystemTime::now()) {
         Ok(mut caller) => {
             caller.client = caller.id.as_deref().and_then(|id| shared.clients.of(id));
-            if let Some(log) = request.extensions().get::<Log>() {
+            if let (Some(log), Some(_)) = (log, &caller.id) {
                 log.note(|notes| {
                     notes.client_id.clone_from(&caller.id);
                     notes.client.clone_from(&caller.client);
                 });
             }
-            request.extensions_mut().insert(caller);
-            Ok(next.run(request).await)
+            Ok(caller)
         }
         Err(denied) => {
-            warn_of("auth_failed", &request, denied.reason());
+            warn_of("auth_failed", log, denied.reason());
             shared.metrics.auth_failures.count();
-            Err(throttle(&shared, &request).map_or_else(|| denied.into(), too_many_failures))
+            Err(throttle(shared, log).map_or_else(|| denied.into(), too_many_failures))
         }
     }
 }
 
 /// Counts a failure of this address. Only after the key was looked at: behind one address there may be many, and
 /// the guesses of one must not lock out the others.
-fn throttle(shared: &Shared, request: &Request) -> Option<Duration> {
-    let address = request.extensions().get::<Log>()?.client_address()?;
+fn throttle(shared: &Shared, log: Option<&Log>) -> Option<Duration> {
+    let address = log?.client_address()?;
     let wait = shared.strangers.count(address.ip).err()?;
-    shared.metrics.rate_limited.of(["".into()], Counter::default).count();
+    shared.metrics.rate_limited.of([""], Counter::default).count();
     Some(wait)
 }
 
@@ -82,25 +86,28 @@ fn too_many_failures(wait: Duration) -> ApiError {
 }
 
 /// Lets through what was sent to this server's own name, by a program or by a page that may.
-pub(crate) async fn guard_origin(
-    State(shared): State<Arc<Shared>>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
+///
+/// # Errors
+/// When it was sent to another name, or by a page that may not.
+pub(crate) fn guard_origin(shared: &Shared, request: &Request) -> Result<(), ApiError> {
     let server = &shared.config.server;
-    if !server.requires_client_key() && !host_allowed(&request, &server.allowed_hosts) {
-        warn_of("host_refused", &request, "Host is not one of this server's names");
+    if !server.requires_client_key() && !host_allowed(request, &server.allowed_hosts) {
+        warn_of("host_refused", log(request), "Host is not one of this server's names");
         return Err(host_refused());
     }
     if let Some(origin) = request.headers().get(header::ORIGIN)
         && !origin_allowed(server, origin)
     {
-        warn_of("origin_refused", &request, "Origin is not in server.allowed_origins");
+        warn_of("origin_refused", log(request), "Origin is not in server.allowed_origins");
         let message = "web pages of this origin may not use this gateway; its operator can list the origin in \
                        ALLOWED_ORIGINS";
         return Err(Error::new(ErrorKind::Permission, message).into());
     }
-    Ok(next.run(request).await)
+    Ok(())
+}
+
+fn log(request: &Request) -> Option<&Log> {
+    request.extensions().get()
 }
 
 /// Whether a page of this `Origin` may call.
@@ -214,8 +221,8 @@ fn host_refused() -> ApiError {
 }
 
 /// Tells the log of an attempt.
-fn warn_of(event: &'static str, request: &Request, reason: &'static str) {
-    if let Some(log) = request.extensions().get::<Log>() {
+fn warn_of(event: &'static str, log: Option<&Log>, reason: &'static str) {
+    if let Some(log) = log {
         log.security_event(event, reason);
     }
 }

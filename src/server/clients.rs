@@ -11,9 +11,7 @@ use std::{
 };
 
 use axum::{
-    Extension,
     extract::Request,
-    middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use governor::{
@@ -184,28 +182,30 @@ impl Admitted {
 /// An event with one token in it has a hundred bytes and more around it.
 const STREAM_BYTES_PER_TOKEN: u64 = 100;
 
-/// Lets a request through as far as its client's limits go, and tells the client what is left of them.
+/// Lets a request through as far as its client's limits go, and tells the client what is left of them. `answer` makes
+/// the answer to one that is let through.
 pub(crate) async fn admit(
-    Extension(log): Extension<Log>,
-    Extension(caller): Extension<Caller>,
+    log: &Log,
+    caller: &Caller,
     request: Request,
-    next: Next,
+    answer: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
-    let Some(client) = caller.client else { return next.run(request).await };
+    let Some(client) = &caller.client else { return answer(request).await };
     let (admitted, levels) = client.admit();
     let mut response = match admitted {
         Ok(place) => {
             let request_bytes = limits::announced_length(request.headers()).unwrap_or(0);
+            let client = Arc::clone(client);
             let admitted = Arc::new(Admitted { client, _place: place, request_bytes });
             log.note(|notes| notes.admitted = Some(admitted));
-            next.run(request).await
+            answer(request).await
         }
         Err(exhausted) => {
             log.security_event("rate_limited", exhausted.what);
             let mut id = None;
             log.note(|notes| id.clone_from(&notes.client_id));
             let id = id.unwrap_or_default();
-            log.metrics().rate_limited.of([id.into()], Counter::default).count();
+            log.metrics().rate_limited.of([&id], Counter::default).count();
             ApiError::from(exhausted).into_response()
         }
     };

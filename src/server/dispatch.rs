@@ -4,7 +4,7 @@
 //! knows of routes. What an upstream's failures mean for it is decided in [`crate::routing`]. All of it happens before
 //! the client has a byte.
 
-use std::{sync::Arc, time::Instant};
+use std::{slice, sync::Arc, time::Instant};
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -33,22 +33,22 @@ pub(crate) struct Way {
 }
 
 /// The places for a request; without a route for it, the one place that everything goes to.
-pub(crate) async fn places(
-    shared: &Arc<Shared>,
+pub(crate) async fn places<'s>(
+    shared: &'s Arc<Shared>,
     log: &Log,
     body: &Bytes,
-) -> Result<Vec<Arc<Shared>>, ApiError> {
-    let everything = || vec![Arc::clone(shared)];
+) -> Result<&'s [Arc<Shared>], ApiError> {
+    let everything = slice::from_ref(shared);
     if shared.ways.is_empty() {
-        return Ok(everything());
+        return Ok(everything);
     }
     // What cannot be read is told of by whoever has to translate it.
-    let Some(facts) = Facts::read(shared, body).await? else { return Ok(everything()) };
+    let Some(facts) = Facts::read(shared, body).await? else { return Ok(everything) };
     let asked = facts.asked();
     let way = shared.ways.iter().find(|way| routing::unmet(&way.route, &asked).is_none());
-    let Some(way) = way else { return Ok(everything()) };
+    let Some(way) = way else { return Ok(everything) };
     log.note(|notes| notes.route = Some(way.route.name.clone()));
-    Ok(way.places.clone())
+    Ok(&way.places)
 }
 
 /// One request on its way over its places.

@@ -1,6 +1,6 @@
 //! [`ApiError`], the only failure that becomes an HTTP response, and the envelope it is sent in.
 
-use std::{any::Any, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -105,19 +105,29 @@ impl From<upstream::Error> for ApiError {
 }
 
 /// The keys that must not appear in what is told to a client: upstreams quote bad keys.
-#[derive(Debug, Clone)]
-pub(crate) struct Mask(Vec<SecretString>);
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Mask {
+    /// The client's own.
+    client_key: Option<SecretString>,
+    configured: Arc<[SecretString]>,
+}
 
 impl Mask {
-    /// Hides the keys, and the values of configured headers, which may be credentials too.
-    pub(crate) fn new(client_key: Option<&SecretString>, upstream: &Upstream) -> Self {
-        let keys = client_key.into_iter().chain(&upstream.api_key).chain(&upstream.other_keys).cloned();
+    /// Hides the configured keys, and the values of configured headers, which may be credentials too.
+    pub(crate) fn new(upstream: &Upstream) -> Self {
+        let keys = upstream.api_key.iter().chain(&upstream.other_keys).cloned();
         let headers = upstream.headers.iter().flat_map(|(_, value)| {
             let after_scheme = value.split_once(' ').map(|(_, credential)| credential);
             [Some(value.as_str()), after_scheme].into_iter().flatten()
         });
         let values = headers.filter(|value| value.len() >= SHORTEST_SECRET_BYTES);
-        Self(keys.chain(values.map(|value| SecretString::from(value.to_owned()))).collect())
+        let values = values.map(|value| SecretString::from(value.to_owned()));
+        Self { client_key: None, configured: keys.chain(values).collect() }
+    }
+
+    /// Hides the client's own key, too.
+    pub(crate) fn with(&self, client_key: Option<&SecretString>) -> Self {
+        Self { client_key: client_key.cloned(), configured: Arc::clone(&self.configured) }
     }
 
     /// The same failure without keys in its message.
@@ -128,7 +138,7 @@ impl Mask {
 
     /// The same text without keys.
     pub(crate) fn text(&self, text: &str) -> String {
-        let keys: Vec<_> = self.0.iter().collect();
+        let keys: Vec<_> = self.client_key.iter().chain(&*self.configured).collect();
         secret::mask_keys(text, &keys).into_owned()
     }
 }

@@ -113,8 +113,11 @@ pub(crate) fn head_too_long(request: &Request<impl Sized>, max_bytes: usize) -> 
 /// asking first.
 pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let full = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if media_type == "application/json" || media_type.ends_with("+json") {
+    let media_type = full.split(';').next().unwrap_or_default().trim();
+    let suffix = media_type.rsplit_once('+').map(|(_, suffix)| suffix);
+    if media_type.eq_ignore_ascii_case("application/json")
+        || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("json"))
+    {
         return Ok(());
     }
     Err(Error::invalid_request("content-type must be application/json").with_status(415).into())

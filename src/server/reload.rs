@@ -6,9 +6,8 @@
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
-use axum::Router;
 
-use super::{Error, notify, router, state::Shared, tls::Acceptor};
+use super::{Error, notify, router::Routes, state::Shared, tls::Acceptor};
 use crate::{
     config::{Config, Loaded, Sources, server::Auth},
     metrics::Metrics,
@@ -20,7 +19,7 @@ pub(super) struct Current(ArcSwap<Snapshot>);
 /// One configuration, and the routes made for it: what a request keeps from its head to its end.
 pub(super) struct Snapshot {
     pub(super) shared: Arc<Shared>,
-    pub(super) router: Router,
+    pub(super) routes: Routes,
     pub(super) tls: Option<Acceptor>,
 }
 
@@ -45,7 +44,7 @@ impl Snapshot {
     fn of(shared: Shared) -> Result<Self, Error> {
         let shared = Arc::new(shared);
         let tls = shared.config.server.tls.as_ref().map(Acceptor::new).transpose()?;
-        Ok(Self { router: router::router(Arc::clone(&shared)), tls, shared })
+        Ok(Self { routes: Routes::new(&shared), tls, shared })
     }
 }
 

@@ -4,39 +4,28 @@
 //! drop of [`Line`] does both, so that no way out of a handler can forget it.
 
 mod counts;
+mod layer;
 
 use std::{
-    any::Any,
     borrow::Cow,
-    io,
-    panic::{self, AssertUnwindSafe},
-    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use axum::{
-    body::Body,
-    extract::{MatchedPath, Request, State},
-    middleware::Next,
-    response::Response,
-};
-use bytes::Bytes;
-use http::{Method, header};
-use http_body::{Body as _, Frame, SizeHint};
+use axum::extract::{MatchedPath, Request};
+use http::Method;
 
+pub(crate) use self::layer::RecordLayer;
 use super::{
     client_address::ClientAddress,
     clients::{Admitted, Client},
-    error::{self, ApiError},
     limits::Place,
     sums::{self, Sum, Sums},
 };
 use crate::{
     metrics::{Counter, Ends, Held, Metrics},
-    protocol::anthropic::{response::Usage, stream::Event},
-    secret, sse,
+    protocol::anthropic::response::Usage,
+    secret,
     telemetry::field,
     translate::report::Report,
 };
@@ -95,12 +84,16 @@ pub(crate) struct Books {
 
 /// What a handler adds to the line. Clones write into the same line.
 #[derive(Debug, Clone)]
-pub(crate) struct Log {
-    id: Arc<str>,
+pub(crate) struct Log(Arc<Entry>);
+
+/// One request in the books.
+#[derive(Debug)]
+struct Entry {
+    id: String,
     client: Option<ClientAddress>,
     started: Instant,
-    metrics: Arc<Metrics>,
-    notes: Arc<Mutex<Notes>>,
+    books: Books,
+    notes: Mutex<Notes>,
 }
 
 /// What is known of a request beside its head.
@@ -151,39 +144,34 @@ impl Notes {
 }
 
 impl Log {
-    fn new(client: Option<ClientAddress>, metrics: Arc<Metrics>) -> Self {
-        Self {
-            id: secret::request_id().into(),
-            client,
-            started: Instant::now(),
-            metrics,
-            notes: Arc::default(),
-        }
+    fn new(client: Option<ClientAddress>, books: Books) -> Self {
+        let (id, started) = (secret::request_id(), Instant::now());
+        Self(Arc::new(Entry { id, client, started, books, notes: Mutex::default() }))
     }
 
     #[cfg(test)]
     pub(crate) fn for_test() -> Self {
-        Self::new(None, Arc::default())
+        Self::new(None, Books::default())
     }
 
     /// The request's id.
     pub(crate) fn id(&self) -> &str {
-        &self.id
+        &self.0.id
     }
 
     /// Where the request came from.
     pub(crate) fn client_address(&self) -> Option<ClientAddress> {
-        self.client
+        self.0.client
     }
 
     /// Where what happens is counted.
     pub(crate) fn metrics(&self) -> &Metrics {
-        &self.metrics
+        &self.0.books.metrics
     }
 
     /// Adds to the line.
     pub(crate) fn note(&self, note: impl FnOnce(&mut Notes)) {
-        note(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+        note(&mut self.0.notes.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Adds what was done since `begun`, without waiting for anybody, before the upstream is asked.
@@ -194,7 +182,7 @@ impl Log {
 
     /// Counts what it took to tell the client what the upstream sent.
     pub(crate) fn told_in(&self, took: Duration) {
-        self.metrics.overhead.response_chunk.record(took);
+        self.0.books.metrics.overhead.response_chunk.record(took);
     }
 
     /// Notes that there is too much to do, and tells the log.
@@ -209,7 +197,7 @@ impl Log {
         self.note(|notes| client_id.clone_from(&notes.client_id));
         tracing::warn!(
             { field::SECURITY_EVENT } = event,
-            { field::CLIENT_ADDRESS } = self.client.map(tracing::field::display),
+            { field::CLIENT_ADDRESS } = self.0.client.map(tracing::field::display),
             { field::CLIENT_ID } = client_id.as_deref(),
             { field::REQUEST_ID } = self.id(),
             reason,
@@ -219,40 +207,20 @@ impl Log {
 
     /// Notes that content begins to flow; the first time counts.
     pub(crate) fn note_first_content(&self) {
-        let elapsed = self.started.elapsed();
+        let elapsed = self.0.started.elapsed();
         self.note(|notes| {
             notes.ttft.get_or_insert(elapsed);
         });
     }
 }
 
-/// Gives each request its id, each answer its envelope, and the log its line.
-pub(crate) async fn layer(State(books): State<Books>, mut request: Request, next: Next) -> Response {
-    // The accept loop has put the address there.
-    let log = Log::new(request.extensions().get::<ClientAddress>().copied(), books.metrics);
-    let line = Line::new(&request, log.clone(), books.sums);
-    request.extensions_mut().insert(log.clone());
-    let response = next.run(request).await;
-    if let Some(failure) = response.extensions().get::<ApiError>() {
-        log.note(|notes| notes.end = notes.end.or(Some(failure.end)));
-    }
-    let response = error::finish(response, log.id());
-    log.note(|notes| notes.status = Some(response.status().as_u16()));
-    let is_events = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    response.map(|body| Body::new(Logged { body, line, is_events, is_broken: false }))
-}
-
 /// The line, written when it is dropped.
 struct Line {
     log: Log,
     method: Method,
-    route: Option<String>,
+    route: Option<MatchedPath>,
     /// The conversation's id, if it has one.
     session: Option<String>,
-    sums: Arc<Sums>,
     /// The answer was handed over to its end.
     delivered: bool,
     /// Bytes of the answer that were handed over.
@@ -262,18 +230,21 @@ struct Line {
 }
 
 impl Line {
-    fn new(request: &Request, log: Log, sums: Arc<Sums>) -> Self {
-        let extensions = request.extensions();
+    fn new(request: &Request, log: Log) -> Self {
         Self {
-            _connection: log.metrics.connections_active.hold(1),
+            _connection: log.metrics().connections_active.hold(1),
             log,
             method: request.method().clone(),
+            route: request.extensions().get().cloned(),
             session: sums::session(request.headers()).map(str::to_owned),
-            sums,
-            route: extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned()),
             delivered: false,
             answer_bytes: 0,
         }
+    }
+
+    /// The path of the route, with its placeholders.
+    fn route(&self) -> Option<&str> {
+        self.route.as_ref().map(MatchedPath::as_str)
     }
 
     /// What the conversation and the client have used so far, with this request.
@@ -283,15 +254,15 @@ impl Line {
         let client = notes.client_id.as_deref();
         let session = self.session.as_deref();
         (
-            session.map(|session| self.sums.of_session(client, session, more)),
-            client.map(|client| self.sums.of_client(client, more)),
+            session.map(|session| self.log.0.books.sums.of_session(client, session, more)),
+            client.map(|client| self.log.0.books.sums.of_client(client, more)),
         )
     }
 
     /// Probes ask every few seconds.
     fn is_routine(&self) -> bool {
         self.method == Method::HEAD
-            || self.route.as_deref().is_some_and(|route| route == "/" || route.starts_with("/health"))
+            || self.route().is_some_and(|route| route == "/" || route.starts_with("/health"))
     }
 }
 
@@ -303,11 +274,11 @@ macro_rules! write_line {
         let usage = notes.usage.as_ref();
         tracing::event!(
             tracing::Level::$level,
-            { field::REQUEST_ID } = &*line.log.id,
+            { field::REQUEST_ID } = line.log.id(),
             { field::CLIENT_ID } = notes.client_id.as_deref(),
-            { field::CLIENT_ADDRESS } = line.log.client.map(tracing::field::display),
+            { field::CLIENT_ADDRESS } = line.log.0.client.map(tracing::field::display),
             method = line.method.as_str(),
-            { field::ROUTE } = line.route.as_deref().unwrap_or("unknown"),
+            { field::ROUTE } = line.route().unwrap_or("unknown"),
             { field::MODEL_REQUESTED } = notes.model_requested.as_deref(),
             { field::MODEL_UPSTREAM } = notes.model_upstream.as_deref(),
             { field::UPSTREAM_NAME } = notes.upstream_name.as_deref(),
@@ -317,7 +288,7 @@ macro_rules! write_line {
             { field::STATUS } = notes.status,
             { field::STREAM } = notes.stream,
             { field::TTFT_MS } = notes.ttft.map(milliseconds),
-            { field::DURATION_MS } = milliseconds(line.log.started.elapsed()),
+            { field::DURATION_MS } = milliseconds(line.log.0.started.elapsed()),
             { field::INPUT_TOKENS } = usage.map(input_tokens),
             { field::OUTPUT_TOKENS } = usage.map(|usage| usage.output_tokens),
             { field::CACHED_TOKENS } = usage.map(|usage| usage.cache_read_input_tokens),
@@ -336,7 +307,7 @@ macro_rules! write_line {
 }
 impl Drop for Line {
     fn drop(&mut self) {
-        let mut notes = std::mem::take(&mut *self.log.notes.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut notes = std::mem::take(&mut *self.log.0.notes.lock().unwrap_or_else(PoisonError::into_inner));
         // Who reads the line may count on it.
         drop(notes.upstream_place.take());
         let end = notes.end.unwrap_or(if self.delivered { End::Complete } else { End::ClientClosed });
@@ -360,76 +331,4 @@ fn input_tokens(usage: &Usage) -> u64 {
 
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The answer's body, which carries the line to its end.
-struct Logged {
-    body: Body,
-    line: Line,
-    is_events: bool,
-    /// It panicked.
-    is_broken: bool,
-}
-
-impl Logged {
-    /// A panic in the middle of an answer: a stream ends in an error event, and of anything else the client sees that
-    /// it broke off.
-    fn panicked(&mut self, panic: &(dyn Any + Send)) -> Result<Frame<Bytes>, axum::Error> {
-        let ApiError { error, end } = ApiError::panicked(panic);
-        self.is_broken = true;
-        let log = &self.line.log;
-        log.note(|notes| notes.end = Some(end));
-        if !self.is_events {
-            return Err(axum::Error::new(io::Error::other("internal error")));
-        }
-        let event = Event::Error { error, request_id: Some(log.id().to_owned()) };
-        let mut bytes = Vec::new();
-        sse::encode(event.name(), &event, &mut bytes);
-        Ok(Frame::data(bytes.into()))
-    }
-}
-
-impl http_body::Body for Logged {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if self.is_broken {
-            return Poll::Ready(None);
-        }
-        let body = &mut self.body;
-        let polled = panic::catch_unwind(AssertUnwindSafe(|| {
-            let polled = Pin::new(&mut *body).poll_frame(context);
-            (body.is_end_stream(), polled)
-        }));
-        match polled {
-            Ok((is_end, polled)) => {
-                if let Poll::Ready(Some(Ok(frame))) = &polled {
-                    let bytes = frame.data_ref().map_or(0, Bytes::len);
-                    self.line.answer_bytes += u64::try_from(bytes).unwrap_or(0);
-                }
-                self.line.delivered |= is_end || matches!(polled, Poll::Ready(None));
-                polled
-            }
-            Err(panic) => Poll::Ready(Some(self.panicked(panic.as_ref()))),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.is_broken || self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Logged {
-    fn drop(&mut self) {
-        // Empty bodies are never asked for.
-        self.line.delivered |= !self.is_broken && self.body.is_end_stream();
-    }
 }

@@ -1,38 +1,58 @@
 //! Every route and every layer, in order.
 
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
     extract::Request,
-    middleware::{from_fn, from_fn_with_state},
-    response::IntoResponse as _,
     routing::{any, get, head, post},
 };
-use http::{HeaderName, Method, Uri, request::Parts};
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    cors::{AllowHeaders, AllowOrigin, CorsLayer},
-};
+use http::{HeaderName, Method, Uri, header, request::Parts};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::{
-    auth, clients,
+    auth,
     error::ApiError,
-    request_log::{self, Books},
+    gate::GateLayer,
+    request_log::{Books, RecordLayer},
     routes::{count_tokens, health, messages, metrics, models, root},
     state::Shared,
 };
 use crate::protocol::anthropic::error::Error;
 
-/// Every route and every layer, the outermost last.
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
+/// Every route and every layer, for programs and for web pages.
+#[derive(Debug, Clone)]
+pub(crate) struct Routes {
+    programs: Router,
+    /// Those of allowed origins may read the answers.
+    pages: Router,
+}
+
+impl Routes {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        let routes = routes();
+        let mut pages = routes.clone();
+        if shared.config.server.cors.enabled {
+            pages = pages.layer(cors(Arc::clone(shared)));
+        }
+        Self { programs: guarded(routes, shared), pages: guarded(pages, shared) }
+    }
+
+    /// Those for this request.
+    pub(crate) fn of(&self, request: &Request<impl Sized>) -> Router {
+        let is_of_page = request.headers().contains_key(header::ORIGIN);
+        if is_of_page { &self.pages } else { &self.programs }.clone()
+    }
+}
+
+/// Every route. What only those with a key may ask for takes an [`auth::Caller`], which nobody else gets.
+fn routes() -> Router<Arc<Shared>> {
     let with_key = Router::new()
-        .route("/v1/messages", post(messages::create).route_layer(from_fn(clients::admit)))
+        .route("/v1/messages", post(messages::create))
         .route("/v1/messages/count_tokens", post(count_tokens::count))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::retrieve))
-        .route("/metrics", get(metrics::metrics))
-        .route_layer(from_fn_with_state(Arc::clone(&shared), auth::require_key));
+        .route("/metrics", get(metrics::with_key));
     let without_key = Router::new()
         .route("/", get(root::index))
         .route("/v1/messages", head(root::nothing))
@@ -40,29 +60,19 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/health/ready", get(health::ready))
         .route("/health/live", get(health::live))
         .route("/api/event_logging/batch", post(root::swallow));
-    let mut routes = with_key
+    with_key
         .merge(without_key)
         .merge(not_served())
         .fallback(unknown_path)
-        .method_not_allowed_fallback(wrong_method);
-    if shared.config.server.cors.enabled {
-        routes = routes.layer(cors(Arc::clone(&shared)));
-    }
-    let routes = routes.layer(from_fn_with_state(Arc::clone(&shared), auth::guard_origin));
-    let books = Books { metrics: Arc::clone(&shared.metrics), sums: Arc::clone(&shared.sums) };
-    isolated(routes, books).with_state(shared)
+        .method_not_allowed_fallback(wrong_method)
 }
 
-/// A handler that panics is answered for; every answer has an id, an envelope if it is a failure, and a line in
-/// the log.
-fn isolated<S: Clone + Send + Sync + 'static>(routes: Router<S>, books: Books) -> Router<S> {
+/// The routes behind what holds for all of them, in one layer: axum boxes each for every request.
+fn guarded(routes: Router<Arc<Shared>>, shared: &Arc<Shared>) -> Router {
     #[cfg(debug_assertions)]
-    let routes = routes.layer(from_fn(super::fail_point::layer));
-    routes
-        .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| {
-            ApiError::panicked(panic.as_ref()).into_response()
-        }))
-        .layer(from_fn_with_state(books, request_log::layer))
+    let routes = routes.layer(axum::middleware::from_fn(super::fail_point::layer));
+    let books = Books { metrics: Arc::clone(&shared.metrics), sums: Arc::clone(&shared.sums) };
+    routes.layer((RecordLayer(books), GateLayer(Arc::clone(shared)))).with_state(Arc::clone(shared))
 }
 
 /// Endpoints of Anthropic's that a gateway to chat completions has no answer for. A 501 would be retried.
@@ -153,7 +163,7 @@ mod tests {
         }
         let routes = Router::<()>::new().route("/panic", get(panic)).route("/", get(async || "fine"));
         let metrics = Arc::new(Metrics::default());
-        let router = isolated(routes, Books { metrics: Arc::clone(&metrics), ..Books::default() });
+        let router = routes.layer(RecordLayer(Books { metrics: Arc::clone(&metrics), ..Books::default() }));
         let ask = async |path: &str| {
             let request = Request::builder().uri(path).body(axum::body::Body::empty()).unwrap();
             router.clone().oneshot(request).await.unwrap()

@@ -18,6 +18,7 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use super::{
     clients::{Clients, strangers::Strangers},
     dispatch::Way,
+    error::Mask,
     lessons::Lessons,
     limits::{Places, Room, Slots},
     sums::Sums,
@@ -61,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     /// Tokens so far.
     pub(crate) sums: Arc<Sums>,
+    /// What of the configuration no client may read.
+    pub(crate) mask: Mask,
     /// The names of models that metrics tell apart.
     names: Arc<Names>,
     /// When serving began.
@@ -141,6 +144,7 @@ impl Shared {
             strangers: Arc::default(),
             metrics,
             sums: Arc::default(),
+            mask: Mask::new(&config.upstream),
             names: Arc::new(names(&config)),
             started: Instant::now(),
             stopping: Arc::default(),

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -25,7 +26,7 @@ pub struct Body {
     /// What was read ahead.
     head: Option<Bytes>,
     inner: Inner,
-    host: String,
+    host: Arc<str>,
 }
 
 /// The bytes, by the way they come.
@@ -70,7 +71,7 @@ impl Inner {
 }
 
 impl Body {
-    pub(super) fn new(inner: Inner, host: String) -> Self {
+    pub(super) fn new(inner: Inner, host: Arc<str>) -> Self {
         Self { head: None, inner, host }
     }
 
@@ -100,12 +101,12 @@ impl Body {
         idle: Duration,
         progress: impl FnMut(&[u8]) -> Progress,
     ) -> Result<Bytes, Error> {
-        let host = self.host.clone();
+        let host = Arc::clone(&self.host);
         let (bytes, end) = self.read(limit, idle, progress).await;
         match end {
             End::Whole => Ok(bytes),
             End::Failed(error) => Err(error),
-            End::Cut => Err(Error::TooLong { host, limit }),
+            End::Cut => Err(Error::TooLong { host: host.as_ref().to_owned(), limit }),
         }
     }
 
@@ -154,7 +155,8 @@ impl Body {
                 Ok(Some(Err(_))) | Err(_) if so_far != Progress::Open => return (bytes.freeze(), End::Whole),
                 Ok(Some(Err(error))) => return (bytes.freeze(), End::Failed(error)),
                 Err(_) => {
-                    let error = Error::Timeout { host: self.host, waiting: Waiting::NextBytes, limit: idle };
+                    let host = self.host.as_ref().to_owned();
+                    let error = Error::Timeout { host, waiting: Waiting::NextBytes, limit: idle };
                     return (bytes.freeze(), End::Failed(error));
                 }
             }

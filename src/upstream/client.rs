@@ -14,6 +14,7 @@ use super::{
     body::Inner,
     direct::{self, Direct},
     error::Error,
+    request::Address,
 };
 use crate::config::{limits::Limits, upstream::Upstream as Settings};
 
@@ -64,7 +65,7 @@ impl Protocol {
 #[derive(Debug)]
 pub(super) struct Request<'a> {
     pub(super) method: Method,
-    pub(super) url: &'a Url,
+    pub(super) address: &'a Address,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     /// It must have a connection of its own, because a kept one died.
@@ -73,8 +74,8 @@ pub(super) struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// A request with nothing in it.
-    pub(super) fn new(method: Method, url: &'a Url) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: Bytes::new(), fresh: false }
+    pub(super) fn new(method: Method, address: &'a Address) -> Self {
+        Self { method, address, headers: HeaderMap::new(), body: Bytes::new(), fresh: false }
     }
 }
 
@@ -98,16 +99,17 @@ impl Clients {
 
     /// Sends a request and waits for the head of its answer.
     pub(super) async fn send(&self, request: Request<'_>, host: &str) -> Result<Response<Inner>, Error> {
-        let Request { method, url, mut headers, body, fresh } = request;
+        let Request { method, address, mut headers, body, fresh } = request;
         match self {
             Self::Direct(direct) => {
                 headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
                 headers.entry(header::ACCEPT_ENCODING).or_insert(HeaderValue::from_static(ENCODINGS));
-                decompressed(direct.send(method, url, headers, body, fresh).await?, host).await
+                decompressed(direct.send(method, address, headers, body, fresh).await?, host).await
             }
             Self::Proxied(proxied) => {
                 let client = if fresh { proxied.fresh()? } else { &proxied.pooled };
-                let sent = client.request(method, url.clone()).headers(headers).body(body).send().await;
+                let sent =
+                    client.request(method, address.url.clone()).headers(headers).body(body).send().await;
                 let answer = sent.map_err(|error| Error::from_send(&error, host.to_owned()))?;
                 Ok(Response::from(answer).map(Inner::Proxied))
             }

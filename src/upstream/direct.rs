@@ -32,7 +32,10 @@ use self::{
     connect::{Connector, Io},
     pool::Pool,
 };
-use super::error::{Error, Unreachable};
+use super::{
+    error::{Error, Unreachable},
+    request::Address,
+};
 
 /// Connections to one upstream.
 #[derive(Debug)]
@@ -98,18 +101,16 @@ impl Direct {
     pub(super) async fn send(
         &self,
         method: Method,
-        url: &Url,
+        address: &Address,
         mut headers: HeaderMap,
         body: Bytes,
         fresh: bool,
     ) -> Result<Response<Body>, Error> {
-        let authority = || url[Position::BeforeHost..Position::AfterPort].to_owned();
+        let authority = || address.url[Position::BeforeHost..Position::AfterPort].to_owned();
         headers.insert(header::HOST, self.host.clone());
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = url[Position::BeforePath..Position::AfterQuery]
-            .parse()
-            .map_err(|error| Error::Setup(format!("the URL's path cannot be sent: {error}")))?;
+        *request.uri_mut() = address.path.clone();
         *request.headers_mut() = headers;
         let kept = if fresh { None } else { self.pool.take() };
         let mut wire = match kept {

@@ -3,11 +3,13 @@
 //! Nothing of the client's request gets here but the body that the translation wrote, and the client's own key
 //! where that was configured; so no client chooses where a request goes.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use url::Url;
+use std::borrow::Cow;
 
-use super::error::Error;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use url::{Position, Url};
+
+use super::{Call, error::Error};
 use crate::{
     config::upstream::{AuthStyle, Upstream as Settings},
     secret::{ExposeSecret as _, SecretString},
@@ -73,6 +75,48 @@ pub enum Accept {
     Events,
 }
 
+/// Where a request goes.
+#[derive(Debug, Clone)]
+pub(super) struct Address {
+    pub(super) url: Url,
+    /// What of it stands in a request's first line.
+    pub(super) path: Uri,
+}
+
+impl Address {
+    pub(super) fn new(url: Url) -> Result<Self, Error> {
+        let path = url[Position::BeforePath..Position::AfterQuery].parse();
+        let path = path.map_err(|error| Error::Setup(format!("the URL's path cannot be sent: {error}")))?;
+        Ok(Self { url, path })
+    }
+}
+
+/// The addresses that are the same for every call.
+#[derive(Debug)]
+pub(super) struct Addresses(Vec<(Endpoint, Address)>);
+
+impl Addresses {
+    pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
+        let endpoints = [Endpoint::ChatCompletions, Endpoint::Responses, Endpoint::Messages];
+        let of = |endpoint| {
+            let url = url(settings, endpoint, "", None);
+            // Azure's older ones name the model.
+            let is_fixed = url == self::url(settings, endpoint, "m", None);
+            is_fixed.then(|| Address::new(url).map(|address| (endpoint, address)))
+        };
+        endpoints.into_iter().filter_map(of).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Where a call goes.
+    pub(super) fn of(&self, settings: &Settings, call: &Call<'_>) -> Result<Cow<'_, Address>, Error> {
+        let known = self.0.iter().find(|(endpoint, _)| *endpoint == call.endpoint);
+        match (known, call.query) {
+            (Some((_, address)), None | Some("")) => Ok(Cow::Borrowed(address)),
+            _ => Address::new(url(settings, call.endpoint, call.model, call.query)).map(Cow::Owned),
+        }
+    }
+}
+
 /// The endpoint's URL. The base URL's own path is kept; `model` is what Azure's older addresses have in the path,
 /// and `query` what the client's request had.
 pub(super) fn url(settings: &Settings, endpoint: Endpoint, model: &str, query: Option<&str>) -> Url {
@@ -123,46 +167,57 @@ pub(super) fn authority(settings: &Settings) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// The headers that every request has: ours, and the configured ones, which may replace `user-agent`.
-pub(super) fn fixed_headers(settings: &Settings) -> Result<HeaderMap, Error> {
-    let mut headers = HeaderMap::new();
-    let agent = concat!("aiapiproxy/", env!("CARGO_PKG_VERSION"));
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
-    for (name, value) in &settings.headers {
-        let wrong = || Error::Setup(format!("upstream.headers: `{name}` cannot be sent as a header"));
-        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| wrong())?;
-        value.set_sensitive(true);
-        headers.insert(header, value);
-    }
-    Ok(headers)
+/// The headers of requests but those that a client of Anthropic's API may add: ours, and the configured ones, which
+/// may replace `user-agent`.
+#[derive(Debug)]
+pub(super) struct Headers {
+    json: HeaderMap,
+    events: HeaderMap,
 }
 
-/// All headers of one request but those that a client of Anthropic's API may add. Without a key there are no
-/// credentials at all, unless a configured header holds them.
-pub(super) fn headers(
-    settings: &Settings,
-    fixed: &HeaderMap,
-    accept: Accept,
-    client_key: Option<&SecretString>,
-) -> Result<HeaderMap, Error> {
-    let mut headers = fixed.clone();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    match accept {
-        Accept::Json => {
-            headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+impl Headers {
+    pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
+        let mut json = HeaderMap::new();
+        let agent = concat!("aiapiproxy/", env!("CARGO_PKG_VERSION"));
+        json.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+        for (name, value) in &settings.headers {
+            let wrong = || Error::Setup(format!("upstream.headers: `{name}` cannot be sent as a header"));
+            let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+            let mut value = HeaderValue::from_str(value).map_err(|_| wrong())?;
+            value.set_sensitive(true);
+            json.insert(header, value);
         }
-        Accept::Events => {
-            headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
-            // A compressor would hold tokens back. One that compresses all the same is still understood.
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        json.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut events = json.clone();
+        json.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        events.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+        // A compressor would hold tokens back. One that compresses all the same is still understood.
+        events.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        Ok(Self { json, events })
+    }
+
+    /// Those of one request. Without a key there are no credentials at all, unless a configured header holds them.
+    pub(super) fn of(
+        &self,
+        settings: &Settings,
+        accept: Accept,
+        key: Option<&SecretString>,
+    ) -> Result<HeaderMap, Error> {
+        let fixed = match accept {
+            Accept::Json => &self.json,
+            Accept::Events => &self.events,
+        };
+        let mut headers = HeaderMap::with_capacity(fixed.len() + MORE_HEADERS);
+        headers.extend(fixed.iter().map(|(name, value)| (name.clone(), value.clone())));
+        if let Some(key) = key {
+            add_key(&mut headers, settings.auth_style, key)?;
         }
+        Ok(headers)
     }
-    if let Some(key) = client_key.or(settings.api_key.as_ref()) {
-        add_key(&mut headers, settings.auth_style, key)?;
-    }
-    Ok(headers)
 }
+
+/// Those that are added to the fixed ones, mostly: credentials, the host, the length, what may be compressed.
+const MORE_HEADERS: usize = 6;
 
 fn add_key(headers: &mut HeaderMap, style: AuthStyle, key: &SecretString) -> Result<(), Error> {
     let names: &[HeaderName] = match style {
@@ -352,26 +407,29 @@ mod tests {
         assert!(with(Endpoint::ChatCompletions, Some(&client)).is_empty());
     }
 
+    /// The headers of a call with that key.
+    fn headers(settings: &Settings, accept: Accept, key: Option<&str>) -> Result<HeaderMap, Error> {
+        let key = key.map(|key| SecretString::from(key.to_owned()));
+        Headers::new(settings)?.of(settings, accept, key.as_ref())
+    }
+
     #[test]
     fn the_key_goes_into_the_header_of_its_style_and_nowhere_else() {
         let mut settings = settings("http://h/v1", None);
-        let fixed = fixed_headers(&settings).unwrap();
-        assert!(!headers(&settings, &fixed, Accept::Json, None).unwrap().contains_key("authorization"));
-        settings.api_key = Some("sk-1".to_owned().into());
-        let bearer = headers(&settings, &fixed, Accept::Events, None).unwrap();
+        assert!(!headers(&settings, Accept::Json, None).unwrap().contains_key("authorization"));
+        let bearer = headers(&settings, Accept::Events, Some("sk-1")).unwrap();
         assert_eq!(bearer["authorization"], "Bearer sk-1");
         assert!(bearer["authorization"].is_sensitive());
         assert_eq!(bearer["accept-encoding"], "identity");
         settings.auth_style = AuthStyle::ApiKeyHeader;
-        let client_key = SecretString::from("sk-2".to_owned());
-        let azure = headers(&settings, &fixed, Accept::Json, Some(&client_key)).unwrap();
+        let azure = headers(&settings, Accept::Json, Some("sk-2")).unwrap();
         assert_eq!(azure["api-key"], "sk-2");
         assert!(!azure.contains_key("authorization") && !azure.contains_key("accept-encoding"));
         settings.auth_style = AuthStyle::XApiKey;
-        let anthropic = headers(&settings, &fixed, Accept::Json, None).unwrap();
+        let anthropic = headers(&settings, Accept::Json, Some("sk-1")).unwrap();
         assert!(anthropic["x-api-key"] == "sk-1" && !anthropic.contains_key("authorization"));
         settings.auth_style = AuthStyle::Both;
-        let both = headers(&settings, &fixed, Accept::Json, None).unwrap();
+        let both = headers(&settings, Accept::Json, Some("sk-1")).unwrap();
         assert_eq!(
             (&both["x-api-key"], &both["authorization"]),
             (&"sk-1".parse().unwrap(), &"Bearer sk-1".parse().unwrap())
@@ -382,11 +440,7 @@ mod tests {
     #[test]
     fn a_key_that_cannot_be_sent_is_an_error_and_not_a_panic() {
         let settings = settings("http://h/v1", None);
-        let key = SecretString::from("a\nb".to_owned());
-        assert!(matches!(
-            headers(&settings, &HeaderMap::new(), Accept::Json, Some(&key)),
-            Err(Error::UnusableKey)
-        ));
+        assert!(matches!(headers(&settings, Accept::Json, Some("a\nb")), Err(Error::UnusableKey)));
     }
 
     #[test]
@@ -394,9 +448,29 @@ mod tests {
         let mut settings = settings("http://h/v1", None);
         settings.headers =
             vec![("User-Agent".to_owned(), "me".to_owned()), ("x-team".to_owned(), "a".to_owned())];
-        let fixed = fixed_headers(&settings).unwrap();
+        let fixed = headers(&settings, Accept::Json, None).unwrap();
         assert_eq!((&fixed["user-agent"], &fixed["x-team"]), (&"me".parse().unwrap(), &"a".parse().unwrap()));
         settings.headers = vec![("bad name".to_owned(), "a".to_owned())];
-        assert!(matches!(fixed_headers(&settings), Err(Error::Setup(_))));
+        assert!(matches!(Headers::new(&settings), Err(Error::Setup(_))));
+    }
+
+    #[test]
+    fn an_address_that_names_the_model_is_made_for_each_call() {
+        let check = |base: &str, version: Option<&str>, query: Option<&str>, expected: &str| {
+            let settings = settings(base, version);
+            let endpoint = Endpoint::ChatCompletions;
+            let call = Call { query, ..Call::new(endpoint, "gpt", bytes::Bytes::new(), Accept::Json) };
+            let address = Addresses::new(&settings).unwrap().of(&settings, &call).unwrap().into_owned();
+            assert_eq!(address.url, url(&settings, endpoint, "gpt", query));
+            assert_eq!(address.path, expected);
+        };
+        check("http://h/v1", None, None, "/v1/chat/completions");
+        check("http://h/v1", None, Some("beta=true"), "/v1/chat/completions?beta=true");
+        check(
+            "https://x.openai.azure.com",
+            Some("2024-10-21"),
+            None,
+            "/openai/deployments/gpt/chat/completions?api-version=2024-10-21",
+        );
     }
 }

@@ -134,7 +134,7 @@ impl Course {
             }
             Decision::Retry(wait) => {
                 tracing::debug!(?outcome, wait_ms = wait.as_millis(), "trying the upstream again");
-                metrics.retries.of([outcome.label()], Counter::default).count();
+                metrics.retries.of([&outcome.label()], Counter::default).count();
                 self.history.retries += 1;
                 self.history.waited += wait;
                 Some(wait)

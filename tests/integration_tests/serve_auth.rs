@@ -75,6 +75,7 @@ fn without_a_good_key_every_door_is_shut_before_the_body_is_read() {
         refused(gateway.send(&with(Call::post("/v1/messages/count_tokens").json("{}"))));
         refused(gateway.send(&with(Call::get("/v1/models"))));
         refused(gateway.send(&with(Call::get("/v1/models/claude-sonnet-5-5"))));
+        refused(gateway.send(&with(Call::get("/metrics"))));
         let mut reply = gateway.send(&with(plain()));
         let id = reply.header("request-id").unwrap().to_owned();
         answers.push(body(&mut reply).replace(&id, ""));

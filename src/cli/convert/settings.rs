@@ -82,7 +82,7 @@ impl Settings {
 
     /// What the translation of a request needs to know.
     pub(super) fn options(&self, upstream: Upstream, requested_model: &str) -> Options {
-        let mapped = || self.models.resolve(requested_model).model;
+        let mapped = || self.models.model(requested_model).to_owned();
         let model = self.model.clone().unwrap_or_else(mapped);
         Options {
             max_output_tokens: self.max_output_tokens,

@@ -79,7 +79,7 @@ fn pair_with(teller: Teller) -> (Upstream, impl Future<Output = Result<EventBody
         pace: Pace::from(&Limits::default()),
         stopping: upstream.stopping.deadline(),
         log: Log::for_test(),
-        mask: Mask::new(None, &crate::config::upstream::Upstream::default()),
+        mask: Mask::default(),
         slot: None,
     };
     (upstream, EventBody::begin(Fake { pieces, dropped }, teller, setting))
@@ -297,7 +297,7 @@ async fn a_source_that_never_pauses_cannot_hide_its_emptiness() {
         pace: Pace::from(&Limits::default()),
         stopping: Stopping::default().deadline(),
         log: Log::for_test(),
-        mask: Mask::new(None, &crate::config::upstream::Upstream::default()),
+        mask: Mask::default(),
         slot: None,
     };
     let mut body = EventBody::begin(Box::pin(flood), translated(), setting).await.unwrap();

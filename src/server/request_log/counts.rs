@@ -1,22 +1,20 @@
 //! What a request adds to the metrics when it is over.
 
-use std::borrow::Cow;
-
 use super::{End, Line, Notes, input_tokens};
 use crate::metrics::{Counter, Times, Tokens, reason};
 
 impl Line {
     pub(super) fn count(&self, notes: &Notes, end: End) {
-        let metrics = &self.log.metrics;
+        let metrics = self.log.metrics();
         end.counter(&metrics.requests).count();
         match end {
             End::Panicked => metrics.panics.count(),
             End::Shed => {
                 let why = notes.shed.unwrap_or(reason::STOPPING);
-                metrics.shed.of([why.into()], Counter::default).count();
+                metrics.shed.of([why], Counter::default).count();
             }
             End::ClientClosed => {
-                metrics.cancelled.of([phase(notes).into()], Counter::default).count();
+                metrics.cancelled.of([phase(notes)], Counter::default).count();
             }
             _ => {}
         }
@@ -24,24 +22,26 @@ impl Line {
             metrics.input_tokens.add(input_tokens(usage));
             metrics.output_tokens.add(usage.output_tokens);
         }
-        let route = self.route.clone().unwrap_or_else(|| "unknown".to_owned());
-        let status = notes.status.map_or_else(String::new, |status| status.to_string());
-        let labels = [route.into(), status.into(), end.as_str().into()];
+        let route = self.route().unwrap_or("unknown");
+        let status = notes.status.map(|status| status.to_string()).unwrap_or_default();
+        let labels = [route, &status, end.as_str()];
         metrics.requests_by_route.of(labels, Counter::default).count();
-        if self.route.as_deref() == Some("/v1/messages") {
+        if self.route() == Some("/v1/messages") {
             self.observe(notes, end);
         }
     }
 
     /// What the histograms hold, for requests for a message that went to an upstream.
     fn observe(&self, notes: &Notes, end: End) {
-        let (metrics, Some(upstream)) = (&self.log.metrics, &notes.upstream_name) else { return };
+        let (metrics, Some(upstream)) = (self.log.metrics(), &notes.upstream_name) else { return };
         let error = if matches!(end, End::Complete) { "" } else { end.as_str() };
-        let upstream: Cow<'static, str> = upstream.clone().into();
-        let [requested, answered] = notes.model_labels.clone().unwrap_or_default();
-        let labels = [upstream.clone(), requested.clone(), answered.clone(), error.into()];
+        let [requested, answered] = match &notes.model_labels {
+            Some([requested, answered]) => [&**requested, &**answered],
+            None => [""; 2],
+        };
+        let labels = [upstream, requested, answered, error];
         let times = metrics.times.of(labels, Times::default);
-        let took = self.log.started.elapsed();
+        let took = self.log.0.started.elapsed();
         times.request.record(took);
         if let Some(first) = notes.ttft {
             times.first_token.record(first);
@@ -55,11 +55,11 @@ impl Line {
         }
         metrics.overhead.request.record(notes.own_work);
         for failed in &notes.failed {
-            let labels = [failed.clone().into(), "passed_on".into()];
+            let labels = [failed, "passed_on"];
             metrics.upstream_errors.of(labels, Counter::default).count();
         }
         if matches!(end, End::UpstreamError | End::Timeout) {
-            let labels = [upstream.clone(), end.as_str().into()];
+            let labels = [upstream, end.as_str()];
             metrics.upstream_errors.of(labels, Counter::default).count();
         }
         let Some(usage) = &notes.usage else { return };

@@ -29,14 +29,14 @@ pub(crate) struct Count {
 pub(crate) async fn count(
     State(shared): State<Arc<Shared>>,
     Extension(log): Extension<Log>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
     limits::require_json(request.headers())?;
     let slot = shared.slots.take(&log).await?;
     let (head, body) = request.into_parts();
     let body = limits::read_body(&head.headers, body, &shared.config.limits, &shared.room, &log).await?;
-    let place = dispatch::places(&shared, &log, &body.bytes).await?.into_iter().next();
+    let place = dispatch::places(&shared, &log, &body.bytes).await?.first().map(Arc::clone);
     let (shared, gateway) = (place.unwrap_or_else(|| Arc::clone(&shared)), shared);
     let caller = dispatch::for_place(&caller, &gateway, &shared);
     if let Some(forward) = open(&shared, &log, &body.bytes).await?

@@ -30,6 +30,7 @@ pub(super) use self::{
 use crate::{
     server::{
         auth::Caller,
+        clients,
         dispatch::{self, Tour},
         error::ApiError,
         limits::{self, Slot},
@@ -44,15 +45,27 @@ use crate::{
 pub(crate) async fn create(
     State(shared): State<Arc<Shared>>,
     Extension(log): Extension<Log>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
+    request: Request,
+) -> Response {
+    clients::admit(&log, &caller, request, async |request| {
+        answer(&shared, &log, &caller, request).await.unwrap_or_else(ApiError::into_response)
+    })
+    .await
+}
+
+async fn answer(
+    shared: &Arc<Shared>,
+    log: &Log,
+    caller: &Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
     limits::require_json(request.headers())?;
-    let slot = shared.slots.take(&log).await?;
+    let slot = shared.slots.take(log).await?;
     let mut stopping = shared.stopping.deadline();
     tokio::select! {
         biased;
-        answer = exchange(&shared, &log, &caller, request, slot) => answer,
+        answer = exchange(shared, log, caller, request, slot) => answer,
         () = stopping.passed() => Err(ApiError::stopping()),
     }
 }
@@ -71,13 +84,14 @@ async fn exchange(
     log.note_own_work(begun);
     let limits = &shared.config.limits;
     let Some(commit_after) = limits.commit_after else {
-        return tour(shared, log, caller, &places, &head, &body.bytes, slot).await;
+        return tour(shared, log, caller, places, &head, &body.bytes, slot).await;
     };
     let (ping, stopping) = (limits.ping_interval, shared.stopping.deadline());
     let pace = early::Pace { commit_after, ping, stopping };
     let bytes = body.bytes.clone();
     let answer = {
         let (shared, log, caller) = (Arc::clone(shared), log.clone(), caller.clone());
+        let places = places.to_vec();
         async move { tour(&shared, &log, &caller, &places, &head, &body.bytes, slot).await }
     };
     early::begin(&bytes, Box::pin(answer), pace, log).await
@@ -94,19 +108,21 @@ async fn tour(
     slot: Slot,
 ) -> Result<Response, ApiError> {
     let mut tour = Tour::new(places, log);
-    let (mut slot, mut last) = (Some(slot), Err(ApiError::stopping()));
+    let (mut slot, mut last) = (Some(slot), None);
     while let Some(trial) = tour.next().await? {
         let slot = match slot.take() {
             Some(slot) => slot,
             None => shared.slots.take(log).await?,
         };
         let caller = dispatch::for_place(caller, shared, trial.place);
-        last = attempt(trial.place, log, &caller, head, body, slot).await;
-        if !tour.goes_on(trial, &last) {
+        let answer = attempt(trial.place, log, &caller, head, body, slot).await;
+        let goes_on = tour.goes_on(trial, &answer);
+        last = Some(answer);
+        if !goes_on {
             break;
         }
     }
-    last
+    last.unwrap_or_else(|| Err(ApiError::stopping()))
 }
 
 /// Asks one upstream.
@@ -127,7 +143,7 @@ async fn attempt(
             Plan::Translate(prepared) => *prepared,
             Plan::Forward(forward) => {
                 let mut headers: HeaderMap = warning(&forward.report).into_iter().collect();
-                let (mut response, id) = forward.exchange(shared, log, caller, head, slot).await?;
+                let (mut response, id) = Box::pin(forward.exchange(shared, log, caller, head, slot)).await?;
                 headers.extend(id.map(|id| (UPSTREAM_REQUEST_ID, id)));
                 response.headers_mut().extend(headers);
                 return Ok(response);

@@ -11,8 +11,13 @@ use http::header;
 use crate::{
     metrics::exposition::{self, Upstream},
     routing::State as Circuit,
-    server::state::Shared,
+    server::{auth::Caller, state::Shared},
 };
+
+/// `GET /metrics`, for whoever has a key.
+pub(crate) async fn with_key(_: Caller, shared: State<Arc<Shared>>) -> Response {
+    metrics(shared).await
+}
 
 /// `GET /metrics`.
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {

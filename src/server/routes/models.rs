@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Extension, Json,
+    Json,
     extract::{Path, RawQuery, State},
 };
 use serde::Serialize;
@@ -57,7 +57,7 @@ struct Wish {
 /// `GET /v1/models`.
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Page>, ApiError> {
     let value = |name| query_value(query.as_deref(), name);
@@ -80,7 +80,7 @@ pub(crate) async fn list(
 /// known model, though a request for it is answered.
 pub(crate) async fn retrieve(
     State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<ModelInfo>, ApiError> {
     let models = &shared.config.models;

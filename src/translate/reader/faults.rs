@@ -86,6 +86,9 @@ pub(crate) fn read_object<T: DeserializeOwned>(data: &[u8], deltas: &mut Vec<Del
     if !data.trim_ascii_start().starts_with(b"{") {
         return None;
     }
+    if let Some(object) = json::read(data) {
+        return Some(object);
+    }
     if let Ok(object) = serde_json::from_slice(data) {
         return Some(object);
     }

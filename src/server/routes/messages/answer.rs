@@ -52,7 +52,7 @@ pub(super) async fn translate_back(
     answered: Answered,
     slot: Slot,
 ) -> Result<Response, ApiError> {
-    let mask = Mask::new(caller.upstream_key.as_ref(), &shared.config.upstream);
+    let mask = shared.mask.with(caller.upstream_key.as_ref());
     let answer = match answered {
         Answered::Message(answer) => answer,
         Answered::Refusal(refusal) => return refused(shared, log, &mask, &prepared, &refusal),
@@ -61,7 +61,7 @@ pub(super) async fn translate_back(
     if prepared.stream {
         let stream = Stream::new(secret::message_id(), prepared.context);
         let teller = Teller::translated(stream, limits.max_event_size);
-        return Ok(event_stream(stream_events(shared, log, mask, teller, answer, slot).await?));
+        return Ok(event_stream(Box::pin(stream_events(shared, log, mask, teller, answer, slot)).await?));
     }
     let body = collected(answer.body, limits, &prepared.context).await?;
     let Prepared { context, report: mut lost, .. } = prepared;

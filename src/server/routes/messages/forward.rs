@@ -13,15 +13,9 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    models::Resolution,
     protocol::anthropic::error::Error,
     server::{
-        auth::Caller,
-        error::{ApiError, Mask},
-        event_body::Teller,
-        limits::Slot,
-        request_log::Log,
-        state::Shared,
+        auth::Caller, error::ApiError, event_body::Teller, limits::Slot, request_log::Log, state::Shared,
     },
     translate::{
         messages_forwarded::{self, Opened, Stream, Wishes},
@@ -159,7 +153,7 @@ impl Forward {
             return Err(failed(shared, caller, &refusal, &self.model));
         }
         let (upstream, limits) = (&shared.config.upstream, &shared.config.limits);
-        let mask = Mask::new(caller.upstream_key.as_ref(), upstream);
+        let mask = shared.mask.with(caller.upstream_key.as_ref());
         let limits_left = rate_limits(&answer.headers);
         let mut response = if self.stream {
             let stream = Stream::new(self.requested, upstream.name.clone(), limits.max_event_size);
@@ -184,17 +178,17 @@ impl Forward {
 /// What the client is told of a refusal.
 fn failed(shared: &Shared, caller: &Caller, refusal: &Refusal, model: &str) -> ApiError {
     let upstream = &shared.config.upstream;
-    let mask = Mask::new(caller.upstream_key.as_ref(), upstream);
+    let mask = shared.mask.with(caller.upstream_key.as_ref());
     ApiError::upstream(mask.error(refusal.forwarded(&upstream.name, model)))
 }
 
 /// What is to be changed in a request for that model, if it is to be forwarded.
 fn wishes(shared: &Shared, requested: &str) -> Option<Wishes> {
     let upstream = &shared.config.upstream;
-    let Resolution { model, .. } = shared.config.models.resolve(requested);
-    let choice = upstream.dialect_of(&model, shared.config.models.target(requested));
+    let model = shared.config.models.model(requested);
+    let choice = upstream.dialect_of(model, shared.config.models.target(requested));
     choice.is_forwarded().then_some(Wishes {
-        model,
+        model: model.to_owned(),
         strip_billing_header: upstream.strip_billing_header,
         system_mode: upstream.forwarded_system,
         media_urls: shared.config.images.url,

@@ -11,10 +11,7 @@ use super::{
 };
 use crate::{
     config::server::OnLossy,
-    models::{
-        Resolution,
-        dialect::{Choice, Spoken},
-    },
+    models::dialect::{Choice, Spoken},
     protocol::{
         anthropic::{
             error::{Error, ErrorKind},
@@ -170,9 +167,9 @@ pub(in super::super) fn parse(shared: &Shared, log: &Log, body: &[u8]) -> Result
     log.note(|notes| {
         notes.model_requested = Some(requested.clone());
         notes.upstream_name = Some(shared.config.upstream.name.clone());
-        let model = shared.config.models.resolve(requested).model;
-        notes.model_labels = Some(shared.model_labels(requested, &model));
-        allowed = notes.check_model(requested, &model);
+        let model = shared.config.models.model(requested);
+        notes.model_labels = Some(shared.model_labels(requested, model));
+        allowed = notes.check_model(requested, model);
     });
     allowed?;
     Ok(parsed)
@@ -198,7 +195,7 @@ pub(in super::super) fn options(
     session: Option<String>,
     course: &Course,
 ) -> (Options, Known) {
-    let Resolution { model, .. } = shared.config.models.resolve(requested);
+    let model = shared.config.models.model(requested).to_owned();
     log.note(|notes| notes.model_upstream = Some(model.clone()));
     let upstream = &shared.config.upstream;
     let target = shared.config.models.target(requested);
