@@ -279,7 +279,9 @@ impl Family {
     /// of its parts (`anthropic/claude-3-5-haiku@20241022`), or the bare word.
     pub fn of(name: &str) -> Option<Self> {
         let name = without_suffix(name);
-        if !name.as_bytes().windows(6).any(|part| part.eq_ignore_ascii_case(b"claude")) {
+        let is_claude =
+            |part: &[u8]| matches!(part, [b'c' | b'C', ..]) && part.eq_ignore_ascii_case(b"claude");
+        if !name.as_bytes().windows(6).any(is_claude) {
             return Self::from_word(name);
         }
         name.split(|c: char| !c.is_ascii_alphanumeric()).find_map(Self::from_word)
@@ -295,14 +297,14 @@ impl Family {
     }
 
     fn from_word(word: &str) -> Option<Self> {
-        let words = [
-            ("haiku", Self::Haiku),
-            ("sonnet", Self::Sonnet),
-            ("opus", Self::Opus),
-            ("fable", Self::Opus),
-            ("mythos", Self::Opus),
+        const WORDS: [(&str, Family); 5] = [
+            ("haiku", Family::Haiku),
+            ("sonnet", Family::Sonnet),
+            ("opus", Family::Opus),
+            ("fable", Family::Opus),
+            ("mythos", Family::Opus),
         ];
-        words.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, family)| family)
+        WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, family)| *family)
     }
 
     /// The current name that lists show for the family (November 2026).

@@ -108,7 +108,8 @@ async fn connection(
     drop(snapshot);
     let shaken = handshake.await.map_err(|_| "no TLS handshake in time".to_owned())?;
     let stream = shaken.map_err(|error| error.to_string())?;
-    requests(current, stream, peer, settings, closing).await
+    // Boxed, so that connections without TLS have no room for its state.
+    Box::pin(requests(current, stream, peer, settings, closing)).await
 }
 
 /// Serves the requests of one connection.
@@ -234,10 +235,16 @@ fn http(limits: &Limits) -> http1::Builder {
         .header_read_timeout(None)
         // Bounds a request's head, and what is buffered for a client that does not read.
         .max_buf_size(limits.max_header_size)
-        .max_headers(limits.max_headers)
         .half_close(false);
+    // Room for another number than its own hyper makes for each request anew.
+    if limits.max_headers != HYPERS_MAX_HEADERS {
+        http.max_headers(limits.max_headers);
+    }
     http
 }
+
+/// Of `hyper::server::conn::http1::Builder`, as its documentation says (1.12).
+const HYPERS_MAX_HEADERS: usize = 100;
 
 fn answer(
     current: &Current,

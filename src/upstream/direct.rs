@@ -115,7 +115,8 @@ impl Direct {
         let kept = if fresh { None } else { self.pool.take() };
         let mut wire = match kept {
             Some(wire) => wire,
-            None => match time::timeout(self.connect_timeout, self.connector.connect()).await {
+            // Boxed, because it is rare, and every other call would carry the room for it.
+            None => match time::timeout(self.connect_timeout, Box::pin(self.connector.connect())).await {
                 Ok(connected) => connected.map_err(|error| Error::Connect {
                     host: authority(),
                     reason: Unreachable::of(&*error),

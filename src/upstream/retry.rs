@@ -151,6 +151,9 @@ impl Outcome {
         {
             return Self::Hopeless;
         }
+        if answer.status < 400 {
+            return Self::Answered { status: answer.status, retry_after: RetryAfter::Unsaid };
+        }
         let retry_after = RetryAfter::read(answer.header("retry-after"), answer.header("retry-after-ms"));
         Self::Answered { status: answer.status, retry_after }
     }

@@ -140,7 +140,7 @@ async fn attempt(
         let plan = prepare(shared, log, &head.headers, body.clone(), course.clone()).await;
         log.note_own_work(begun);
         let prepared = match plan? {
-            Plan::Translate(prepared) => *prepared,
+            Plan::Translate(prepared) => prepared,
             Plan::Forward(forward) => {
                 let mut headers: HeaderMap = warning(&forward.report).into_iter().collect();
                 let (mut response, id) = Box::pin(forward.exchange(shared, log, caller, head, slot)).await?;
@@ -163,7 +163,7 @@ async fn attempt(
             course.keep(&shared.lessons, &prepared.model);
             Answered::Message(answer)
         } else {
-            let refusal = Refusal::read(answer, caller.upstream_key.is_some()).await;
+            let refusal = Box::pin(Refusal::read(answer, caller.upstream_key.is_some())).await;
             let remedy = refusal.remedy(&prepared.context);
             if remedy.is_some_and(|remedy| course.take_up(remedy, &prepared.known)) {
                 continue;
@@ -217,5 +217,10 @@ async fn ask(shared: &Shared, log: &Log, call: &Call<'_>, remedies: u32) -> Resu
 }
 
 fn upstream_request_id(answer: &Answer) -> Option<&HeaderValue> {
-    ["x-request-id", "apim-request-id", "request-id"].into_iter().find_map(|name| answer.headers.get(name))
+    const NAMES: [HeaderName; 3] = [
+        HeaderName::from_static("x-request-id"),
+        HeaderName::from_static("apim-request-id"),
+        HeaderName::from_static("request-id"),
+    ];
+    NAMES.iter().find_map(|name| answer.headers.get(name))
 }

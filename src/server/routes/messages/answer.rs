@@ -48,7 +48,7 @@ pub(super) async fn translate_back(
     shared: &Shared,
     log: &Log,
     caller: &Caller,
-    prepared: Prepared,
+    prepared: Box<Prepared>,
     answered: Answered,
     slot: Slot,
 ) -> Result<Response, ApiError> {
@@ -64,7 +64,7 @@ pub(super) async fn translate_back(
         return Ok(event_stream(Box::pin(stream_events(shared, log, mask, teller, answer, slot)).await?));
     }
     let body = collected(answer.body, limits, &prepared.context).await?;
-    let Prepared { context, report: mut lost, .. } = prepared;
+    let Prepared { context, report: mut lost, .. } = *prepared;
     let begun = Instant::now();
     let (message, report) = response(&body, secret::message_id(), context)
         .map_err(|error| ApiError::upstream(mask.error(error)))?;
@@ -93,6 +93,14 @@ async fn collected(
     if !context.scan_for_stop {
         return body.collect(limit, idle).await;
     }
+    Box::pin(collected_until_stop(body, (limit, idle), context)).await
+}
+
+async fn collected_until_stop(
+    body: upstream::Body,
+    (limit, idle): (usize, Duration),
+    context: &Context,
+) -> Result<Bytes, upstream::Error> {
     let mut stream = Stream::new(String::new(), context.clone());
     let mut decoder = sse::Decoder::new(limit);
     let mut events = Vec::new();
