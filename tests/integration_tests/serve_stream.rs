@@ -236,7 +236,22 @@ fn usage_is_taken_wherever_it_comes() {
     let cases =
         table.clone().map(|(name, events)| (name.to_owned(), Exchange::new().sse(events).sse([DONE])));
     let never = Exchange::new().sse([chunk(json!({"content": "abcdefgh"}), Some("stop"))]).sse([DONE]);
-    let gateway = Gateway::by_model(cases.into_iter().chain([("never".to_owned(), never)]));
+    // Who says nothing of the output, or none although there is some, did not count it.
+    let half = |usage: Value| {
+        let mut event: Value = serde_json::from_str(&chunk(json!({}), Some("stop"))[6..]).unwrap();
+        event["usage"] = usage;
+        Exchange::new().sse([chunk(json!({"content": "abcdefghijkl"}), None), data(&event)]).sse([DONE])
+    };
+    let halves = [
+        ("absent".to_owned(), half(json!({"prompt_tokens": 30}))),
+        ("zero".to_owned(), half(json!({"prompt_tokens": 30, "completion_tokens": 0, "total_tokens": 30}))),
+    ];
+    let gateway = Gateway::by_model(cases.into_iter().chain([("never".to_owned(), never)]).chain(halves));
+    for name in ["absent", "zero"] {
+        let usage = streamed(gateway.post(request_for(name, true))).usage;
+        let counts = (usage["input_tokens"].as_u64(), usage["output_tokens"].as_u64());
+        assert!(counts.0 == Some(30) && counts.1 > Some(1), "{name}: {usage:?}");
+    }
     for (name, _) in table {
         let usage = streamed(gateway.post(request_for(name, true))).usage;
         let counts = (usage["input_tokens"].as_u64(), usage["output_tokens"].as_u64());

@@ -87,7 +87,8 @@ impl Stream {
         if !self.writer.has_blocks() && reason != StopReason::Refusal {
             self.writer.empty_text(events);
         }
-        if !self.reported_usage {
+        // Something was said: who counts no tokens for it did not count.
+        if !self.reported_usage || self.usage.output_tokens == 0 && self.said_bytes > 0 {
             self.usage.output_tokens = tokens::estimate_output(self.said_bytes);
         }
         self.end(reason, events);
