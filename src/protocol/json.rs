@@ -53,6 +53,19 @@ pub fn scan(text: &[u8]) -> Result<Scanned<'_>, TooDeep> {
 /// # Errors
 /// [`TooDeep`] when arrays and objects nest deeper than `limit`.
 pub fn scan_within(text: &[u8], limit: usize) -> Result<Scanned<'_>, TooDeep> {
+    let repairs = lone_surrogates_within(text, limit)?;
+    Ok(Scanned { repaired: repairs.len(), text: replace_escapes(text, &repairs) })
+}
+
+/// Where the lone surrogate escapes of a JSON text begin.
+///
+/// # Errors
+/// [`TooDeep`] when arrays and objects nest deeper than [`MAX_DEPTH`].
+pub fn lone_surrogates(text: &[u8]) -> Result<Vec<usize>, TooDeep> {
+    lone_surrogates_within(text, MAX_DEPTH)
+}
+
+fn lone_surrogates_within(text: &[u8], limit: usize) -> Result<Vec<usize>, TooDeep> {
     let mut depth = 0_usize;
     let mut repairs: Vec<usize> = Vec::new();
     let mut at = 0;
@@ -70,7 +83,7 @@ pub fn scan_within(text: &[u8], limit: usize) -> Result<Scanned<'_>, TooDeep> {
         }
         at += 1;
     }
-    Ok(Scanned { repaired: repairs.len(), text: replace_escapes(text, &repairs) })
+    Ok(repairs)
 }
 
 /// Returns the position of the closing quote (or the end), noting where lone surrogate escapes begin.

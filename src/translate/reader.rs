@@ -1,6 +1,7 @@
 //! The readers: what an upstream says, in its dialect, as [`Delta`]s. A further dialect is a further variant here.
 
 pub(super) mod faults;
+pub(super) mod halves;
 
 use super::Dialect;
 use super::context::Context;

@@ -15,6 +15,7 @@ use crate::translate::Dialect;
 use crate::translate::context::Context;
 use crate::translate::delta::Delta;
 use crate::translate::reader::faults::{Faults, read_object, without_mark};
+use crate::translate::reader::halves::Halves;
 use choice::Choices;
 use pattern::Pattern;
 use std::mem;
@@ -24,19 +25,26 @@ use whole::{lowest_choice, with_whole_calls};
 #[derive(Debug)]
 pub(crate) struct Reader {
     faults: Faults,
+    halves: Halves,
     choices: Choices,
     pattern: Pattern,
 }
 
 impl Reader {
     pub(crate) fn new(context: &Context) -> Self {
-        Self { faults: Faults::new(context), choices: Choices::new(context), pattern: Pattern::default() }
+        Self {
+            faults: Faults::new(context),
+            halves: Halves::default(),
+            choices: Choices::new(context),
+            pattern: Pattern::default(),
+        }
     }
 
     /// Reads one event of a stream.
     pub(crate) fn event(&mut self, event: &sse::Event<'_>, deltas: &mut Vec<Delta>) {
         let data = event.data.trim();
         if event.name != "error"
+            && !self.halves.is_waiting()
             && let Some(message) = self.pattern.read(data)
         {
             self.choices.piece(message, deltas);
@@ -45,12 +53,12 @@ impl Reader {
         } else if event.name == "error" {
             self.faults.fail_by_body(data.as_bytes(), deltas);
         } else if data.starts_with('{') {
-            let before = deltas.len();
-            match read_object::<Chunk>(data.as_bytes(), deltas) {
+            let (before, waited) = (deltas.len(), self.halves.is_waiting());
+            match self.halves.read_object::<Chunk>(data.as_bytes(), deltas) {
                 Some(chunk) if chunk.is_error() => self.faults.fail_by_body(data.as_bytes(), deltas),
                 Some(chunk) => {
                     // What had to be repaired is no pattern for others.
-                    if deltas.len() == before {
+                    if deltas.len() == before && !waited && !self.halves.is_waiting() {
                         self.pattern.learn(data, &chunk);
                     }
                     self.chunk(chunk, deltas);
@@ -83,6 +91,7 @@ impl Reader {
 
     /// The answer is over: says what was held back.
     pub(crate) fn flush(&mut self, deltas: &mut Vec<Delta>) {
+        self.halves.flush(deltas);
         self.choices.flush(deltas);
     }
 

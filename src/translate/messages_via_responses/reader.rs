@@ -12,6 +12,7 @@ use crate::translate::context::Context;
 use crate::translate::delta::{Delta, Finish};
 use crate::translate::error::of_policy;
 use crate::translate::reader::faults::{Faults, read_object, without_mark};
+use crate::translate::reader::halves::Halves;
 use crate::translate::report::Kind;
 use crate::translate::usage::usage_of;
 use output::{Output, pointer};
@@ -22,6 +23,7 @@ use std::mem;
 #[derive(Debug)]
 pub(crate) struct Reader {
     faults: Faults,
+    halves: Halves,
     output: Output,
     /// Estimated input tokens, for upstreams that do not count them.
     input_estimate: u64,
@@ -34,6 +36,7 @@ impl Reader {
         let output = Output::new(context.citations);
         Self {
             faults: Faults::new(context),
+            halves: Halves::default(),
             output,
             input_estimate: context.input_estimate,
             max_tokens: context.sent.max_tokens,
@@ -48,7 +51,7 @@ impl Reader {
         } else if event.name == "error" {
             self.faults.fail_by_body(data.as_bytes(), deltas);
         } else if data.starts_with('{') {
-            match read_object::<Event>(data.as_bytes(), deltas) {
+            match self.halves.read_object::<Event>(data.as_bytes(), deltas) {
                 Some(read) => self.read(read, &event.name, data, deltas),
                 // Its tokens are lost, so what follows cannot be trusted.
                 None => self.faults.fail("an event of the stream is no valid JSON", deltas),
@@ -82,6 +85,7 @@ impl Reader {
 
     /// The answer is over: says what was held back.
     pub(crate) fn flush(&mut self, deltas: &mut Vec<Delta>) {
+        self.halves.flush(deltas);
         self.output.conclude(Vec::new(), deltas);
     }
 
