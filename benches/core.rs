@@ -25,6 +25,11 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 mod samples;
 
+/// The program's own: what a request asks of it is a good part of what a request costs.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn options() -> Options {
     Options::new(Preset::Generic.quirks(), "up", "m")
 }
