@@ -45,6 +45,12 @@ fn controls(bytes: u8x16) -> u8x16 {
     bytes.min(u8x16::splat(b' ' - 1)).simd_eq(bytes)
 }
 
+fn has_controls(block: &[u8; BLOCK]) -> bool {
+    let (parts, _) = block.as_chunks();
+    let least = parts.iter().fold(u8x16::splat(u8::MAX), |least, part| least.min(u8x16::new(*part)));
+    controls(least).to_bitmask() != 0
+}
+
 /// One bit for each byte of a block.
 fn bits(block: &[u8; BLOCK], is: impl Fn(u8x16) -> u8x16) -> u64 {
     let (parts, _) = block.as_chunks();
@@ -73,7 +79,8 @@ impl Escapes<'_> {
         let closing = quotes & !escaped;
         // All bits below the lowest one.
         let inside = closing.wrapping_sub(1) & !closing;
-        if bits(block, controls) & inside != 0 {
+        // A control character is rare enough in a block to look for it in all of it at first.
+        if has_controls(block) && bits(block, controls) & inside != 0 {
             return None;
         }
         let escaped = escaped & inside;

@@ -305,8 +305,11 @@ impl Items<'_> {
             return value.serialize(Writer { out: self.out, mode: Mode::Verbatim });
         }
         self.separate();
-        write_str(name, self.out);
-        self.out.push(b':');
+        debug_assert_eq!(plain_length(name.as_bytes()), name.len(), "no member of ours needs an escape");
+        self.out.reserve(name.len() + 3);
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
         write(value, self.out)
     }
 
