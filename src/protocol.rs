@@ -7,8 +7,11 @@
 //! stay escaped ([`json::Escaped`]).
 
 #[macro_use]
-mod object;
+pub(crate) mod object;
 
 pub mod anthropic;
+mod call_id;
 pub mod json;
 pub mod openai;
+
+pub use call_id::CallId;

@@ -64,4 +64,4 @@ fn a_turn_of_the_conversation_costs_a_fixed_number_of_allocations() {
 }
 
 /// Ids, names, texts and inputs of a turn.
-const TURN: u64 = 28;
+const TURN: u64 = 14;

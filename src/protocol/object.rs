@@ -11,11 +11,11 @@ use std::fmt;
 /// Declares a struct and how it is read from a JSON object.
 ///
 /// Each field is `required` or `optional` (an `Option`; absent and `null` are the same) and says the name of
-/// its member. The struct gets one more field, `unknown`, and the method `present`.
+/// its member. The struct gets one more field, `unknown`, and, where a type of [`rare_members!`] is named, `rare`.
 macro_rules! object {
     (
         $(#[$meta:meta])*
-        $vis:vis struct $name:ident {
+        $vis:vis struct $name:ident $(, rarely $rare:ident)? {
             $( $(#[$field_meta:meta])* $mode:ident $field:ident : $ty:ty = $key:literal ),+ $(,)?
         }
     ) => {
@@ -23,6 +23,8 @@ macro_rules! object {
         #[derive(Debug, Clone)]
         $vis struct $name {
             $( $(#[$field_meta])* $vis $field: object!(@type $mode $ty), )+
+            $( /// Members that few have.
+            $vis rare: Option<Box<$rare>>, )?
             /// Names of members that this type does not know, in the order in which they came.
             $vis unknown: Vec<String>,
         }
@@ -38,6 +40,7 @@ macro_rules! object {
                     fn visit_map<A: ::serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
                         use ::serde::de::Error as _;
                         $( let mut $field: Option<object!(@type $mode $ty)> = None; )+
+                        $( let mut rare: Option<Box<$rare>> = None; )?
                         let mut unknown = Vec::new();
                         while let Some(name) = map.next_key::<$crate::protocol::object::Name<'de>>()? {
                             match name.as_str() {
@@ -47,13 +50,18 @@ macro_rules! object {
                                     }
                                     $field = Some(map.next_value()?);
                                 } )+
+                                $( other if $rare::read(&mut rare, other, &mut map)? => {} )?
                                 _ => {
                                     map.next_value::<::serde::de::IgnoredAny>()?;
                                     unknown.push(name.into_string());
                                 }
                             }
                         }
-                        Ok($name { $( $field: object!(@finish $mode $field $key), )+ unknown })
+                        Ok($name {
+                            $( $field: object!(@finish $mode $field $key), )+
+                            $( rare: rare as Option<Box<$rare>>, )?
+                            unknown,
+                        })
                     }
                 }
                 deserializer.deserialize_map(ObjectVisitor)
@@ -71,7 +79,47 @@ macro_rules! object {
     (@finish optional $field:ident $key:literal) => { $field.flatten() };
 }
 
+/// Declares the members that few objects of a kind have: they are read into a box, which all others do without.
+macro_rules! rare_members {
+    (
+        $(#[$meta:meta])*
+        struct $name:ident { $( $field:ident : $ty:ty = $key:literal ),+ $(,)? }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default)]
+        struct $name {
+            $( $field: Option<$ty>, )+
+            /// The names of those that came, `null` or not.
+            seen: Vec<&'static str>,
+        }
+
+        impl $name {
+            /// Reads the member of that name if it is one of these; returns whether it is.
+            fn read<'de, A: ::serde::de::MapAccess<'de>>(
+                rare: &mut Option<Box<Self>>,
+                name: &str,
+                map: &mut A,
+            ) -> Result<bool, A::Error> {
+                use ::serde::de::Error as _;
+                match name {
+                    $( $key => {
+                        let rare = rare.get_or_insert_default();
+                        if rare.seen.contains(&$key) {
+                            return Err(A::Error::duplicate_field($key));
+                        }
+                        rare.seen.push($key);
+                        rare.$field = map.next_value()?;
+                    } )+
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            }
+        }
+    };
+}
+
 /// A member's name, borrowed from the input unless it holds an escape.
+#[derive(Debug)]
 pub(crate) struct Name<'de>(Cow<'de, str>);
 
 impl Name<'_> {
@@ -117,8 +165,9 @@ impl Word {
     }
 }
 
-/// The types of blocks and sources that conversations are made of.
-const KNOWN: [&str; 6] = ["text", "tool_use", "tool_result", "thinking", "image", "base64"];
+/// The types of blocks and sources that conversations are made of, and who speaks in them.
+const KNOWN: [&str; 8] =
+    ["text", "tool_use", "tool_result", "user", "assistant", "thinking", "image", "base64"];
 
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -2,8 +2,8 @@
 
 use super::Dialect;
 use super::remedy::Sent;
+use super::tool_ids::UsedIds;
 use super::tool_names::ToolNames;
-use std::collections::HashSet;
 
 /// What the translation of an answer must remember of its request.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +21,7 @@ pub struct Context {
     /// Names of tools that had to change on the way to the upstream.
     pub(crate) tool_names: ToolNames,
     /// Tool call ids that stand in the conversation; an answer's ids must differ from them.
-    pub(crate) used_tool_ids: HashSet<String>,
+    pub(crate) used_tool_ids: UsedIds,
     /// At most one tool call may come back, and the upstream cannot be told so.
     pub(crate) one_tool_call: bool,
     /// Thinking is not to be shown (`display: "omitted"`).

@@ -1,5 +1,7 @@
 //! The members of a JSON object as raw texts, for the few repairs that carried JSON needs.
 
+use crate::protocol::json;
+use crate::protocol::object::Name;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -7,16 +9,16 @@ use std::fmt;
 
 /// The members in their order, duplicates included. Values are untouched.
 #[derive(Debug)]
-pub(crate) struct Members<'a>(Vec<(String, &'a RawValue)>);
+pub(crate) struct Members<'a>(Vec<(Name<'a>, &'a RawValue)>);
 
 impl<'a> Members<'a> {
     /// Reads an object; `None` if the text is anything else.
     pub(crate) fn read(json: &'a RawValue) -> Option<Self> {
-        serde_json::from_str(json.get()).ok()
+        json::read(json.get().as_bytes()).or_else(|| serde_json::from_str(json.get()).ok())
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+        self.0.iter().find(|(known, _)| known.as_str() == name).map(|(_, value)| *value)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {

@@ -124,15 +124,15 @@ pub fn request(parsed: Parsed, options: &Options) -> Result<Translated, Error> {
     let stop_sequences = request.stop_sequences.take().unwrap_or_default();
     let stop_sequences: Vec<String> = stop_sequences.into_iter().filter(|it| !it.trim().is_empty()).collect();
     let scan_for_stop = translation.scans_for_stop() && !stop_sequences.is_empty();
-    let used_tool_ids = conversation::ids_in_use(&request.messages);
-    if options.quirks.history_needs_tools && settings.functions.is_empty() && !used_tool_ids.is_empty() {
+    let lacks_tools = options.quirks.history_needs_tools && settings.functions.is_empty();
+    if lacks_tools && conversation::has_calls(&request.messages) {
         let reason = "the history has calls of tools that are not defined, which the upstream may refuse";
         translation.report.add("/tools", Kind::Approximated, reason);
     }
     let omit_thinking = request.thinking.as_ref().is_some_and(|it| it.display.as_deref() == Some("omitted"));
     // Templates that open the tag write an empty thought when told not to think.
     let no_thinking = request.thinking.as_ref().is_some_and(|it| it.kind == "disabled");
-    let transcript = translation.conversation(request.system.take(), request.messages)?;
+    let (transcript, used_tool_ids) = translation.conversation(request.system.take(), request.messages)?;
 
     let takes_text_back = translation.form.reasoning_back.is_text();
     let prefill = transcript.prefill();

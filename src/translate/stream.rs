@@ -305,7 +305,7 @@ impl Stream {
             return;
         }
         let id = tool_ids::to_client(id, &self.context.used_tool_ids, &self.message_id, call);
-        self.context.used_tool_ids.insert(id.clone());
+        self.context.used_tool_ids.add(&id);
         self.call_ids.push(id.clone());
         self.sign(extra.map_or(Carried::Nothing, |extra| Carried::Call(&id, extra)), events);
         self.writer.tool_start(id, self.context.tool_names.client_name(name), events);

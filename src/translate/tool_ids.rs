@@ -6,14 +6,34 @@
 
 use super::digest::base62;
 use super::quirks::ToolIds;
+use crate::protocol::CallId;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// Begins an id that holds the upstream's own id. The underscore is no base62 digit, so no generated id begins so.
 const ENCODED: &str = "toolu_x_";
 /// Longest id that Anthropic's clients take as it is.
 const MAX_CLIENT_LENGTH: usize = 64;
+
+/// The ids of the calls of a conversation, as the client knows them, and how often each has been tried at the upstream.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct UsedIds(HashMap<CallId, usize>);
+
+impl UsedIds {
+    /// How often the id has been tried, to be counted up.
+    pub(crate) fn tries(&mut self, id: &CallId) -> &mut usize {
+        self.0.entry(id.clone()).or_default()
+    }
+
+    pub(crate) fn add(&mut self, id: &str) {
+        self.tries(&id.into());
+    }
+
+    fn contains(&self, id: &str) -> bool {
+        self.0.contains_key(id)
+    }
+}
 
 /// The id that a client gets for a call of the upstream.
 ///
@@ -21,7 +41,7 @@ const MAX_CLIENT_LENGTH: usize = 64;
 /// or repeated one is made of `message_id` and the call's `ordinal`.
 pub(crate) fn to_client(
     upstream_id: Option<&str>,
-    used: &HashSet<String>,
+    used: &UsedIds,
     message_id: &str,
     ordinal: usize,
 ) -> String {
@@ -35,16 +55,16 @@ pub(crate) fn to_client(
 }
 
 /// The id that an upstream gets for the `occurrence`th call (from 0) that has this id in the conversation.
-pub(crate) fn to_upstream(client_id: &str, occurrence: usize, rule: ToolIds) -> String {
-    let id = decode(client_id).unwrap_or_else(|| client_id.to_owned());
-    let id = if occurrence == 0 { id } else { format!("{id}_{occurrence}") };
+pub(crate) fn to_upstream(client_id: &CallId, occurrence: usize, rule: ToolIds) -> CallId {
+    let id = decode(client_id).map_or_else(|| client_id.clone(), CallId::from);
+    let id = if occurrence == 0 { id } else { format!("{id}_{occurrence}").into() };
     match rule {
         ToolIds::Any => id,
         ToolIds::Max40 if id.len() <= 40 => id,
         ToolIds::Max64 if id.len() <= 64 => id,
-        ToolIds::Max40 | ToolIds::Max64 => format!("call_{}", base62(id.as_bytes(), 24)),
+        ToolIds::Max40 | ToolIds::Max64 => format!("call_{}", base62(id.as_bytes(), 24)).into(),
         ToolIds::Alphanumeric9 if id.len() == 9 && id.bytes().all(|b| b.is_ascii_alphanumeric()) => id,
-        ToolIds::Alphanumeric9 => base62(id.as_bytes(), 9),
+        ToolIds::Alphanumeric9 => base62(id.as_bytes(), 9).into(),
     }
 }
 
@@ -63,20 +83,26 @@ fn decode(id: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
+
+    fn upstream(client_id: &str, occurrence: usize, rule: ToolIds) -> String {
+        to_upstream(&client_id.into(), occurrence, rule).to_string()
+    }
 
     #[test]
     fn strange_ids_survive_the_round_trip() {
         for id in ["functions.Bash:0", "call 1", "ü", &"x".repeat(80), "toolu_x_abc"] {
-            let client = to_client(Some(id), &HashSet::new(), "msg_1", 0);
+            let client = to_client(Some(id), &UsedIds::default(), "msg_1", 0);
             assert!(client.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'), "{client}");
-            assert_eq!(to_upstream(&client, 0, ToolIds::Any), id);
+            assert_eq!(upstream(&client, 0, ToolIds::Any), id);
         }
-        assert_eq!(to_client(Some("call_9"), &HashSet::new(), "msg_1", 0), "call_9");
+        assert_eq!(to_client(Some("call_9"), &UsedIds::default(), "msg_1", 0), "call_9");
     }
 
     #[test]
     fn missing_and_repeated_ids_are_made_and_differ() {
-        let used = HashSet::from(["call_0".to_owned()]);
+        let mut used = UsedIds::default();
+        used.add("call_0");
         let made = [
             to_client(None, &used, "m", 0),
             to_client(Some("call_0"), &used, "m", 1),
@@ -89,13 +115,13 @@ mod tests {
 
     #[test]
     fn upstream_rules_hold_and_occurrences_differ() {
-        let nine = to_upstream("toolu_01abcdefghijklmnopqrstuv", 0, ToolIds::Alphanumeric9);
+        let nine = upstream("toolu_01abcdefghijklmnopqrstuv", 0, ToolIds::Alphanumeric9);
         assert!(nine.len() == 9 && nine.bytes().all(|b| b.is_ascii_alphanumeric()));
-        assert_eq!(to_upstream("abcDEF123", 0, ToolIds::Alphanumeric9), "abcDEF123");
-        assert!(to_upstream(&"x".repeat(64), 0, ToolIds::Max40).len() <= 40);
-        assert_eq!(to_upstream(&"x".repeat(64), 0, ToolIds::Max64), "x".repeat(64));
-        assert!(to_upstream(&"x".repeat(65), 0, ToolIds::Max64).len() <= 64);
-        assert_ne!(to_upstream("call_0", 0, ToolIds::Any), to_upstream("call_0", 1, ToolIds::Any));
-        assert_eq!(to_upstream("toolu_x_!!", 0, ToolIds::Any), "toolu_x_!!");
+        assert_eq!(upstream("abcDEF123", 0, ToolIds::Alphanumeric9), "abcDEF123");
+        assert!(upstream(&"x".repeat(64), 0, ToolIds::Max40).len() <= 40);
+        assert_eq!(upstream(&"x".repeat(64), 0, ToolIds::Max64), "x".repeat(64));
+        assert!(upstream(&"x".repeat(65), 0, ToolIds::Max64).len() <= 64);
+        assert_ne!(upstream("call_0", 0, ToolIds::Any), upstream("call_0", 1, ToolIds::Any));
+        assert_eq!(upstream("toolu_x_!!", 0, ToolIds::Any), "toolu_x_!!");
     }
 }

@@ -23,13 +23,18 @@ pub(crate) struct ToolNames {
 
 impl ToolNames {
     /// The upstream's form of a client's name; remembers the way back.
-    pub(crate) fn upstream_name(&mut self, name: &str) -> String {
-        let legal = legal_name(name);
-        if let Cow::Owned(changed) = &legal {
-            self.original.insert(changed.clone(), name.to_owned());
+    pub(crate) fn upstream_name(&mut self, name: String) -> String {
+        let legal = match legal_name(&name) {
+            Cow::Borrowed(_) => name,
+            Cow::Owned(changed) => {
+                self.original.insert(changed.clone(), name);
+                changed
+            }
+        };
+        if !self.upstream.contains(&legal) {
+            self.upstream.insert(legal.clone());
         }
-        self.upstream.insert(legal.clone().into_owned());
-        legal.into_owned()
+        legal
     }
 
     /// The upstream's forms of all names.
@@ -66,12 +71,12 @@ mod tests {
         for name in
             [format!("{long}a"), format!("{long}b"), "a.b/c".to_owned(), "ü".repeat(60), String::new()]
         {
-            let changed = names.upstream_name(&name);
+            let changed = names.upstream_name(name.clone());
             assert!(changed.len() <= MAX_LENGTH && legal_name(&changed) == changed, "{changed}");
             assert_eq!(names.client_name(changed), name);
         }
-        assert_ne!(names.upstream_name(&format!("{long}a")), names.upstream_name(&format!("{long}b")));
-        assert_eq!(names.upstream_name("Bash"), "Bash");
+        assert_ne!(names.upstream_name(format!("{long}a")), names.upstream_name(format!("{long}b")));
+        assert_eq!(names.upstream_name("Bash".to_owned()), "Bash");
         assert_eq!(names.client_name("hallucinated".to_owned()), "hallucinated");
     }
 }

@@ -3,6 +3,7 @@
 use super::block::Content;
 use super::error::Error;
 use crate::protocol::json::{self, Escaped};
+use crate::protocol::object::Word;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -177,7 +178,7 @@ object! {
         /// What is said; may be missing on a system message that only carries `output_config`.
         optional content: Content = "content",
         /// Settings from this message on (system messages only).
-        optional output_config: OutputConfig = "output_config",
+        optional output_config: Box<OutputConfig> = "output_config",
         /// `next_user_message`: the message is void once a later user message exists (system messages only).
         optional clear_at: String = "clear_at",
     }
@@ -198,12 +199,12 @@ pub enum Role {
 
 impl<'de> Deserialize<'de> for Role {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
+        let name = Word::deserialize(deserializer)?;
         Ok(match name.as_str() {
             "user" => Self::User,
             "assistant" => Self::Assistant,
             "system" => Self::System,
-            _ => Self::Other(name),
+            _ => Self::Other(name.into_string()),
         })
     }
 }
@@ -276,7 +277,7 @@ object! {
         /// Whether input is streamed before it is complete.
         optional eager_input_streaming: bool = "eager_input_streaming",
         /// A cache marker.
-        optional cache_control: CacheControl = "cache_control",
+        optional cache_control: Box<CacheControl> = "cache_control",
         /// Longest text the editor tool shows.
         optional max_characters: u64 = "max_characters",
     }
@@ -436,6 +437,6 @@ mod tests {
         assert_eq!(request.unknown, ["zzz"]);
         assert_eq!(request.messages[0].unknown, ["x"]);
         let Some(Content::Blocks(blocks)) = &request.messages[0].content else { panic!("blocks") };
-        assert_eq!(blocks[0].unknown, ["q", "name"]);
+        assert_eq!(blocks[0].stray.as_ref().unwrap().unknown, ["q", "name"]);
     }
 }

@@ -4,7 +4,7 @@ use super::browser;
 use super::part::{FileData, Marker, Part, PartKind};
 use super::place::Place;
 use super::{FileUrls, Translation, report_unknown};
-use crate::protocol::anthropic::block::{Block, BlockKind, Content, Source};
+use crate::protocol::anthropic::block::{Block, BlockKind, Content, Document, SearchResult, Source};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::ToolChange;
 use crate::protocol::json::Escaped;
@@ -15,15 +15,14 @@ use base64::engine::general_purpose::STANDARD;
 impl Translation<'_> {
     /// What every kind of block may carry beside its content; returns its cache marker, if the upstream takes any.
     pub(super) fn extras(&mut self, block: &Block, place: &Place) -> Option<Marker> {
-        let marker = self.marker(block.cache_control.as_ref(), place);
-        for name in &block.ignored {
+        let marker = self.marker(block.cache_control.as_deref(), place);
+        let Some(stray) = block.stray.as_deref() else { return marker };
+        for name in &stray.ignored {
             let reason = "it means nothing to another vendor's model";
             self.report.add(&place.child(*name), Kind::Ignored, reason);
         }
-        report_unknown(&block.unknown, place, &mut self.report);
-        if !block.unknown_in_source.is_empty() {
-            report_unknown(&block.unknown_in_source, &place.child("source"), &mut self.report);
-        }
+        report_unknown(&stray.unknown, place, &mut self.report);
+        report_unknown(&stray.unknown_in_source, &place.child("source"), &mut self.report);
         marker
     }
 
@@ -77,14 +76,16 @@ impl Translation<'_> {
                 self.text_part(text, place, parts);
             }
             BlockKind::Image { source } => parts.push(self.image(source, place)?),
-            BlockKind::Document { source, title, context, citations } => {
+            BlockKind::Document(document) => {
+                let Document { source, title, context, citations } = *document;
                 if citations {
                     let reason = "the upstream answers without citations";
                     self.report.add(&place.child("citations"), Kind::Dropped, reason);
                 }
                 self.document(source, title, context.as_deref(), place, parts)?;
             }
-            BlockKind::SearchResult { source, title, content, citations } => {
+            BlockKind::SearchResult(result) => {
+                let SearchResult { source, title, content, citations } = *result;
                 self.report.add(place, Kind::Approximated, "a search result became text");
                 if citations {
                     let reason = "the upstream answers without citations";

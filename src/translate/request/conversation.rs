@@ -9,12 +9,13 @@ mod tool_results;
 use super::place::Place;
 use super::system::{append, reminder};
 use super::{Part, Translation, report_unknown};
+use crate::protocol::CallId;
 use crate::protocol::anthropic::block::{BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::anthropic::request::{Message, Role};
 use crate::translate::quirks::SystemMode;
 use crate::translate::report::Kind;
-use std::collections::HashSet;
+use crate::translate::tool_ids::UsedIds;
 use std::mem;
 use tool_results::{Calls, UpstreamIds};
 
@@ -57,7 +58,7 @@ pub(crate) enum Item {
     /// What a tool answered; without parts if nothing.
     Result {
         /// The upstream's id of the call.
-        call_id: String,
+        call_id: CallId,
         /// Texts alone are one text.
         parts: Vec<Part>,
     },
@@ -98,11 +99,12 @@ impl Conversation {
 }
 
 impl Translation<'_> {
+    /// The conversation, and the ids of all calls in it.
     pub(super) fn conversation(
         &mut self,
         system: Option<Content>,
         messages: Vec<Message>,
-    ) -> Result<Transcript, Error> {
+    ) -> Result<(Transcript, UsedIds), Error> {
         let mut conversation = Conversation::default();
         if let Some(system) = system {
             conversation.leading = self.system_texts(system)?;
@@ -135,7 +137,7 @@ impl Translation<'_> {
             }
         }
         self.end_turn(&mut conversation)?;
-        let Conversation { leading, mut items, is_prefilled, blank_user, .. } = conversation;
+        let Conversation { leading, mut items, is_prefilled, blank_user, ids, .. } = conversation;
         if items.is_empty() && blank_user {
             // The only message of the user stays, blank as it is: an upstream answers nothing without one.
             items.push(Item::User(Vec::new()));
@@ -145,7 +147,7 @@ impl Translation<'_> {
         }
         let mut transcript = Transcript { leading, items, is_prefilled };
         self.limit_markers(&mut transcript);
-        Ok(transcript)
+        Ok((transcript, ids.used))
     }
 
     fn message_extras(&mut self, message: &Message, place: &Place) {
@@ -284,17 +286,13 @@ impl Translation<'_> {
     }
 }
 
-/// The ids of all tool calls in the conversation, as the client knows them.
-pub(super) fn ids_in_use(messages: &[Message]) -> HashSet<String> {
-    let blocks = messages.iter().filter_map(|message| match &message.content {
+/// Whether tools were called in the conversation.
+pub(super) fn has_calls(messages: &[Message]) -> bool {
+    let mut blocks = messages.iter().filter_map(|message| match &message.content {
         Some(Content::Blocks(blocks)) => Some(blocks),
         _ => None,
     });
-    let ids = blocks.flatten().filter_map(|block| match &block.kind {
-        BlockKind::ToolUse { id, .. } => Some(id.clone()),
-        _ => None,
-    });
-    ids.collect()
+    blocks.any(|blocks| blocks.iter().any(|block| matches!(block.kind, BlockKind::ToolUse { .. })))
 }
 
 /// Puts texts before the parts of a user message.

@@ -52,13 +52,13 @@ impl Translation<'_> {
         let markers = self.form.markers;
         if let Some(waiting) = self.waiting_marker.take() {
             match parts.iter_mut().find(|part| markers.may_stand_on(part)) {
-                Some(part) => part.marker = Some(waiting),
+                Some(part) => part.marker = Some(Box::new(waiting)),
                 None => self.waiting_marker = Some(waiting),
             }
         }
         let Some(own) = own else { return };
         match parts.iter_mut().rfind(|part| markers.may_stand_on(part)) {
-            Some(part) => part.marker = Some(own),
+            Some(part) => part.marker = Some(Box::new(own)),
             // Nothing stands between it and another that waits, so that both mean the same.
             None => self.waiting_marker = Some(own),
         }
@@ -71,7 +71,7 @@ impl Translation<'_> {
         }
         let Markers::OnParts { most } = self.form.markers else { return };
         let Transcript { leading, items, .. } = transcript;
-        let mut marked: Vec<&mut Option<Marker>> = Vec::new();
+        let mut marked: Vec<&mut Option<Box<Marker>>> = Vec::new();
         let in_items = items.iter_mut().filter_map(|item| match item {
             Item::System(parts) | Item::User(parts) | Item::Result { parts, .. } => Some(parts),
             Item::Assistant(_) => None,

@@ -8,7 +8,7 @@ pub(crate) struct Part {
     /// What it is.
     pub(crate) kind: PartKind,
     /// The prompt up to here is worth caching.
-    pub(crate) marker: Option<Marker>,
+    pub(crate) marker: Option<Box<Marker>>,
 }
 
 /// What a part is.

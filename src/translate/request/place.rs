@@ -8,13 +8,14 @@ use std::fmt;
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     /// What is too long for `steps`, as a pointer.
-    above: String,
+    above: Option<Box<str>>,
     steps: [Step; MOST_STEPS],
     count: usize,
 }
 
 /// Steps that take no memory of their own: `/messages/3/content/1/content/0` has six.
 const MOST_STEPS: usize = 6;
+const NO_STEPS: [Step; MOST_STEPS] = [Step::Index(0); MOST_STEPS];
 
 /// The name of a member, or the number of an element.
 #[derive(Debug, Clone, Copy)]
@@ -38,12 +39,12 @@ impl From<usize> for Step {
 impl Place {
     /// A member at the top.
     pub(super) fn top(name: &'static str) -> Self {
-        Self::at("").child(name)
+        Self { above: None, steps: NO_STEPS, count: 0 }.child(name)
     }
 
     /// The place of a JSON pointer.
     pub(super) fn at(pointer: impl Into<String>) -> Self {
-        Self { above: pointer.into(), steps: [Step::Index(0); MOST_STEPS], count: 0 }
+        Self { above: Some(pointer.into().into()), steps: NO_STEPS, count: 0 }
     }
 
     pub(super) fn child(&self, step: impl Into<Step>) -> Self {
@@ -72,7 +73,7 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.above)?;
+        f.write_str(self.above.as_deref().unwrap_or_default())?;
         self.steps.iter().take(self.count).try_for_each(|step| match step {
             Step::Name(name) => write!(f, "/{name}"),
             Step::Index(index) => write!(f, "/{index}"),

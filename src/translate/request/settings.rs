@@ -1,5 +1,6 @@
 //! What a request says beside the conversation: length, sampling, identity, format, reasoning, tools.
 
+use super::place::Place;
 use super::reasoning::Reasoning;
 use super::tools::{Choice, Function};
 use super::{Translation, report_unknown};
@@ -190,7 +191,7 @@ impl Translation<'_> {
         let Some(schema) = schema else {
             return Err(Error::invalid_request(format!("{member}.schema: missing field `schema`")));
         };
-        let schema = self.without_ids(schema, &format!("{pointer}/schema"));
+        let schema = self.without_ids(schema, &Place::at(&pointer).child("schema"));
         let strict = json_schema::fits_strict(&schema);
         let in_words = !self.form.json_schema;
         if in_words {

@@ -29,9 +29,11 @@ impl ToolChanges {
         let mut changes = Self::default();
         for (index, message) in messages.iter_mut().enumerate() {
             let Some(Content::Blocks(blocks)) = &mut message.content else { continue };
-            let place = Place::top("messages").child(index).child("content");
-            for (position, block) in blocks.iter_mut().enumerate() {
-                changes.take_from(block, &place.child(position))?;
+            for (position, block) in
+                blocks.iter_mut().enumerate().filter(|(_, block)| may_change(&block.kind))
+            {
+                let place = Place::top("messages").child(index).child("content").child(position);
+                changes.take_from(block, &place)?;
             }
         }
         Ok(changes)
@@ -105,4 +107,8 @@ impl ToolChanges {
         self.offered.insert(name, offered);
         Ok(())
     }
+}
+
+const fn may_change(kind: &BlockKind) -> bool {
+    matches!(kind, BlockKind::ToolAddition(_) | BlockKind::ToolRemoval(_) | BlockKind::Compaction { .. })
 }

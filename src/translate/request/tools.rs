@@ -97,16 +97,15 @@ impl Translation<'_> {
     }
 
     fn tool(&mut self, place: &Place, tool: Tool, offer: &Offer) -> Result<Option<Function>, Error> {
-        let pointer = &place.to_string();
         match kind_of(&tool, place)? {
-            ToolKind::Function | ToolKind::Client(_) if !self.is_offered(&tool, pointer, offer) => Ok(None),
+            ToolKind::Function | ToolKind::Client(_) if !self.is_offered(&tool, place, offer) => Ok(None),
             ToolKind::Function => {
-                self.tool_hints(&tool, pointer);
+                self.tool_hints(&tool, place);
                 self.function(place, tool).map(Some)
             }
             ToolKind::Client(known) => {
-                self.tool_hints(&tool, pointer);
-                Ok(Some(self.client_tool(&tool, known, pointer)))
+                self.tool_hints(&tool, place);
+                Ok(Some(self.client_tool(&tool, known, place)))
             }
             ToolKind::Server if offer.only_server_tools => Err(place.child("type").refuse(format_args!(
                 "`{}` is run by Anthropic's servers, the upstream cannot",
@@ -115,7 +114,7 @@ impl Translation<'_> {
             ToolKind::Server => {
                 let kind = tool.kind.unwrap_or_default();
                 let reason = format!("`{kind}` is run by Anthropic's servers only");
-                self.report.add(pointer, Kind::Dropped, reason);
+                self.report.add(place, Kind::Dropped, reason);
                 Ok(None)
             }
             ToolKind::Unsupported => Err(place.child("type").refuse(format_args!(
@@ -126,42 +125,41 @@ impl Translation<'_> {
     }
 
     /// Whether the model may see the tool now.
-    fn is_offered(&mut self, tool: &Tool, pointer: &str, offer: &Offer) -> bool {
+    fn is_offered(&mut self, tool: &Tool, place: &Place, offer: &Offer) -> bool {
         let name = tool.name.as_deref().unwrap_or_default();
         if offer.changes.withdrew(name) {
-            self.report.add(pointer, Kind::Ignored, "withdrawn in mid-conversation");
+            self.report.add(place, Kind::Ignored, "withdrawn in mid-conversation");
             return false;
         }
         if tool.defer_loading == Some(true) && !offer.is_loaded(name) {
-            self.report.add(pointer, Kind::Ignored, "held back until a tool_reference asks for it");
+            self.report.add(place, Kind::Ignored, "held back until a tool_reference asks for it");
             return false;
         }
         if tool.allowed_callers.as_ref().is_some_and(|callers| !callers.iter().any(|it| it == "direct")) {
             let reason = "only code execution may call it, which the upstream has not";
-            self.report.add(pointer, Kind::Dropped, reason);
+            self.report.add(place, Kind::Dropped, reason);
             return false;
         }
         true
     }
 
     /// Members without a place in a function's definition.
-    fn tool_hints(&mut self, tool: &Tool, pointer: &str) {
+    fn tool_hints(&mut self, tool: &Tool, place: &Place) {
         let examples = tool.input_examples.as_ref().is_some_and(|examples| !examples.is_empty())
             && !self.options.quirks.input_examples;
-        let marker = self.marker(tool.cache_control.as_ref(), &Place::at(pointer));
+        let marker = self.marker(tool.cache_control.as_deref(), place);
         self.mark(marker, &mut []);
         let hints = [
             ("input_examples", examples, "a function has no examples"),
             ("eager_input_streaming", tool.eager_input_streaming.is_some(), "input is streamed as it comes"),
         ];
         for (name, _, reason) in hints.into_iter().filter(|(_, present, _)| *present) {
-            self.report.add(format!("{pointer}/{name}"), Kind::Ignored, reason);
+            self.report.add(&place.child(name), Kind::Ignored, reason);
         }
-        report_unknown(&tool.unknown, &pointer, &mut self.report);
+        report_unknown(&tool.unknown, place, &mut self.report);
     }
 
     fn function(&mut self, place: &Place, tool: Tool) -> Result<Function, Error> {
-        let pointer = &place.to_string();
         let Some(name) = tool.name.filter(|name| !name.is_empty()) else {
             return Err(place.child("name").refuse("missing field `name`"));
         };
@@ -170,35 +168,35 @@ impl Translation<'_> {
         };
         if tool.max_characters.is_some() {
             let reason = "only Anthropic's own editor has it";
-            self.report.add(format!("{pointer}/max_characters"), Kind::Dropped, reason);
+            self.report.add(&place.child("max_characters"), Kind::Dropped, reason);
         }
-        let strict = tool.strict == Some(true) && self.strict(pointer, &schema);
+        let strict = tool.strict == Some(true) && self.strict(place, &schema);
         let repaired = json_schema::repair(schema);
         if let Some(reason) = repaired.change {
-            self.report.add(format!("{pointer}/input_schema"), Kind::Approximated, reason);
+            self.report.add(&place.child("input_schema"), Kind::Approximated, reason);
         }
-        let parameters = self.without_ids(repaired.schema, &format!("{pointer}/input_schema"));
+        let parameters = self.without_ids(repaired.schema, &place.child("input_schema"));
         let mut description = tool.description;
         if self.options.quirks.input_examples {
             append_examples(tool.input_examples.as_deref().unwrap_or_default(), &mut description);
         }
-        Ok(Function { name: self.names.upstream_name(&name), description, parameters, strict })
+        Ok(Function { name: self.names.upstream_name(name), description, parameters, strict })
     }
 
     /// A schema without the members that name it, where the upstream refuses those.
-    pub(super) fn without_ids(&mut self, schema: Box<RawValue>, pointer: &str) -> Box<RawValue> {
+    pub(super) fn without_ids(&mut self, schema: Box<RawValue>, place: &Place) -> Box<RawValue> {
         if self.options.quirks.schema_ids {
             return schema;
         }
         let Some((schema, dropped)) = json_schema::without_ids(&schema) else { return schema };
         for name in dropped {
             let reason = "the upstream refuses schemas with it";
-            self.report.add(format!("{pointer}/{name}"), Kind::Rewritten, reason);
+            self.report.add(&place.child(name), Kind::Rewritten, reason);
         }
         schema
     }
 
-    fn strict(&mut self, pointer: &str, schema: &RawValue) -> bool {
+    fn strict(&mut self, place: &Place, schema: &RawValue) -> bool {
         let reason = if !self.form.strict_tools {
             "the upstream does not know it"
         } else if !json_schema::fits_strict(schema) {
@@ -206,13 +204,13 @@ impl Translation<'_> {
         } else {
             return true;
         };
-        self.report.add(format!("{pointer}/strict"), Kind::Dropped, reason);
+        self.report.add(&place.child("strict"), Kind::Dropped, reason);
         false
     }
 
-    fn client_tool(&mut self, tool: &Tool, known: &ClientTool, pointer: &str) -> Function {
+    fn client_tool(&mut self, tool: &Tool, known: &ClientTool, place: &Place) -> Function {
         let reason = "Anthropic's own tool became a function with the same schema";
-        self.report.add(pointer, Kind::Approximated, reason);
+        self.report.add(place, Kind::Approximated, reason);
         let own = [
             ("description", tool.description.is_some()),
             ("input_schema", tool.input_schema.is_some()),
@@ -220,13 +218,13 @@ impl Translation<'_> {
         ];
         for (name, _) in own.into_iter().filter(|(_, present)| *present) {
             let reason = "Anthropic's own tool has it built in";
-            self.report.add(format!("{pointer}/{name}"), Kind::Dropped, reason);
+            self.report.add(&place.child(name), Kind::Dropped, reason);
         }
         let mut description = known.description.to_owned();
         if let Some(max) = tool.max_characters {
             description = format!("{description} Views are cut after {max} characters.");
         }
-        let name = tool.name.as_deref().unwrap_or(known.name);
+        let name = tool.name.as_deref().unwrap_or(known.name).to_owned();
         Function {
             name: self.names.upstream_name(name),
             description: Some(description.into()),
@@ -254,7 +252,7 @@ impl Translation<'_> {
                         "tool_choice.name: no tool `{name}` is offered"
                     )));
                 }
-                Choice::Function(self.names.upstream_name(&name))
+                Choice::Function(self.names.upstream_name(name))
             }
             other => {
                 return Err(Error::invalid_request(format!(

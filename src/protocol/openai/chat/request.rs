@@ -3,6 +3,7 @@
 //! Every member is on some upstream's list (protocol.md §2.13): many servers answer an unknown one with 400,
 //! so a member that is `None` is never written.
 
+use crate::protocol::CallId;
 use crate::protocol::json::Escaped;
 use crate::protocol::openai::Breakpoint;
 use serde::Serialize;
@@ -90,7 +91,7 @@ pub enum Message {
     /// What a tool answered.
     Tool {
         /// The id of the call.
-        tool_call_id: String,
+        tool_call_id: CallId,
         /// The answer.
         content: Content,
     },
@@ -194,7 +195,7 @@ pub struct File {
 #[derive(Debug, Clone, Serialize)]
 pub struct ToolCall {
     /// The call's id.
-    pub id: String,
+    pub id: CallId,
     /// Always `function`.
     #[serde(rename = "type")]
     pub kind: &'static str,

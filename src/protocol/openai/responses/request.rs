@@ -3,6 +3,7 @@
 //! A member that is `None` is never written: servers answer what they do not know with 400.
 
 use super::response::ReasoningItem;
+use crate::protocol::CallId;
 use crate::protocol::json::Escaped;
 use crate::protocol::openai::Breakpoint;
 use serde::Serialize;
@@ -95,7 +96,7 @@ pub enum Item {
     /// A tool the model called.
     FunctionCall {
         /// The call's id.
-        call_id: String,
+        call_id: CallId,
         /// The function's name.
         name: String,
         /// A JSON text.
@@ -104,7 +105,7 @@ pub enum Item {
     /// What a tool answered.
     FunctionCallOutput {
         /// The id of the call.
-        call_id: String,
+        call_id: CallId,
         /// The answer.
         output: Content,
     },

@@ -3,7 +3,9 @@
 
 use super::super::place::Place;
 use super::super::{ReasoningBack, Translation};
+use super::tool_results::Calls;
 use super::{Conversation, Item};
+use crate::protocol::CallId;
 use crate::protocol::anthropic::block::{Block, BlockKind, Content, Source};
 use crate::protocol::anthropic::error::Error;
 use crate::protocol::json::Escaped;
@@ -36,7 +38,7 @@ pub(crate) struct Thought {
 #[derive(Debug)]
 pub(crate) struct Call {
     /// The upstream's id of it.
-    pub(crate) id: String,
+    pub(crate) id: CallId,
     /// The upstream's name of the tool.
     pub(crate) name: String,
     /// A JSON object, as a text.
@@ -54,7 +56,7 @@ impl Translation<'_> {
         conversation: &mut Conversation,
     ) -> Result<(), Error> {
         let place = place.child("content");
-        let mut said = Assistant::default();
+        let mut said = Assistant { first_call: conversation.calls.count(), ..Assistant::default() };
         let calls_wait = !conversation.calls.is_empty();
         match content {
             None => return Err(place.refuse("missing field `content`")),
@@ -113,7 +115,7 @@ impl Translation<'_> {
                 said.push_text(text);
             }
             BlockKind::Thinking { thinking, signature } => {
-                self.thinking(thinking, signature.as_deref(), place, said);
+                self.thinking(thinking, signature.as_deref(), place, said, &conversation.calls);
             }
             BlockKind::RedactedThinking { .. } => {
                 self.report.add(place, Kind::Ignored, "another vendor's reasoning cannot be read");
@@ -125,14 +127,13 @@ impl Translation<'_> {
                 let upstream_id = conversation.ids.next(&id, self.form.tool_ids);
                 let call = Call {
                     id: upstream_id.clone(),
-                    name: self.names.upstream_name(&name),
+                    name: self.names.upstream_name(name),
                     arguments: String::from(Box::<str>::from(input)),
-                    extra: said.extras.remove(&id),
+                    extra: said.extras.remove(&*id),
                 };
                 said.has_calls = true;
-                said.called.insert(id.clone(), said.sayings.len());
+                conversation.calls.add(id, upstream_id, said.sayings.len(), place);
                 said.sayings.push(Saying::Call(call));
-                conversation.calls.add(id, upstream_id, place);
             }
             BlockKind::ServerToolUse { name, input } => {
                 self.report.add(place, Kind::Approximated, "a call of a server tool became text");
@@ -146,7 +147,7 @@ impl Translation<'_> {
             BlockKind::Compaction { .. } => {
                 // An assistant's compaction stands for what came before it.
                 let mut parts = Vec::new();
-                let block = Block { unknown: Vec::new(), ignored: Vec::new(), cache_control: None, ..block };
+                let block = Block { kind: block.kind, cache_control: None, stray: None };
                 self.block(block, place, &mut parts)?;
                 if !parts.is_empty() {
                     self.push_user(parts, &mut conversation.items);
@@ -169,6 +170,7 @@ impl Translation<'_> {
         signature: Option<&str>,
         place: &Place,
         said: &mut Assistant,
+        calls: &Calls,
     ) {
         let mut state = None;
         if let Some(signature) = signature.filter(|signature| !signature.is_empty()) {
@@ -184,7 +186,7 @@ impl Translation<'_> {
                 self.report.add(place, kind, reason);
                 return;
             };
-            said.add_extras(signature.calls);
+            said.add_extras(signature.calls, calls);
             if thinking.is_empty() {
                 thinking = signature.text.unwrap_or_default().into();
             }
@@ -217,15 +219,16 @@ struct Assistant {
     is_within_line: bool,
     /// What came with calls that are still to come, by the client's id.
     extras: HashMap<String, Box<RawValue>>,
-    /// Where the calls stand among what was said, by the client's id.
-    called: HashMap<String, usize>,
+    /// How many calls of the same turn stand in messages before this one.
+    first_call: usize,
 }
 
 impl Assistant {
     /// Takes what came with calls; it may come behind them.
-    fn add_extras(&mut self, extras: impl IntoIterator<Item = (String, Box<RawValue>)>) {
+    fn add_extras(&mut self, extras: impl IntoIterator<Item = (String, Box<RawValue>)>, calls: &Calls) {
         for (id, extra) in extras {
-            match self.called.get(&id).and_then(|at| self.sayings.get_mut(*at)) {
+            let saying = calls.saying_of(&id, self.first_call);
+            match saying.and_then(|saying| self.sayings.get_mut(saying)) {
                 Some(Saying::Call(call)) => call.extra = Some(extra),
                 _ => {
                     self.extras.insert(id, extra);
@@ -297,11 +300,11 @@ fn server_result_text(content: Option<Content>) -> String {
                 format!("{url}\n{}", server_result_text(content))
             }
             BlockKind::ServerToolOutput { content: content @ Some(_), .. } => server_result_text(content),
-            BlockKind::Document { source: Source::Text(text), title, .. } => match title {
-                Some(title) => format!("{title}\n{}", text.unescaped()),
-                None => text.unescaped().into_owned(),
+            BlockKind::Document(document) => match (document.source, document.title) {
+                (Source::Text(text), Some(title)) => format!("{title}\n{}", text.unescaped()),
+                (Source::Text(text), None) => text.unescaped().into_owned(),
+                _ => "a document that only Anthropic's model could read".to_owned(),
             },
-            BlockKind::Document { .. } => "a document that only Anthropic's model could read".to_owned(),
             BlockKind::ServerToolOutput { kind, .. } | BlockKind::Other(kind) => kind,
             _ => String::new(),
         })

@@ -4,12 +4,14 @@
 use super::super::place::Place;
 use super::super::{Part, Translation};
 use super::{Conversation, Item};
+use crate::protocol::CallId;
 use crate::protocol::anthropic::block::{Block, BlockKind, Content};
 use crate::protocol::anthropic::error::Error;
 use crate::translate::quirks::ToolIds;
 use crate::translate::report::{Kind, Report};
-use crate::translate::tool_ids;
-use std::collections::{HashMap, HashSet};
+use crate::translate::tool_ids::{self, UsedIds};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
 use std::mem;
 
 /// What stands for a result that never came.
@@ -20,22 +22,26 @@ const NO_RESULT: &str = "[no result]";
 pub(super) struct Calls {
     calls: Vec<Call>,
     /// Which of them have a client's id; weak servers give the same to several.
-    by_id: HashMap<String, SameId>,
+    by_id: BTreeMap<CallId, SameId>,
     any_answered: bool,
 }
 
 struct Call {
-    client_id: String,
-    upstream_id: String,
+    client_id: CallId,
+    upstream_id: CallId,
     place: Place,
+    /// Where it stands among what its message says.
+    saying: usize,
+    /// The next call of the same id.
+    same_after: Option<usize>,
     result: Option<ToolResult>,
 }
 
-#[derive(Default)]
+/// The calls of one id.
 struct SameId {
-    calls: Vec<usize>,
-    /// How many of them have a result.
-    answered: usize,
+    /// The first that waits for a result, or the last if none does.
+    waiting: usize,
+    last: usize,
 }
 
 /// The result of a call.
@@ -46,9 +52,29 @@ pub(super) struct ToolResult {
 }
 
 impl Calls {
-    pub(super) fn add(&mut self, client_id: String, upstream_id: String, place: &Place) {
-        self.by_id.entry(client_id.clone()).or_default().calls.push(self.calls.len());
-        self.calls.push(Call { client_id, upstream_id, place: place.clone(), result: None });
+    pub(super) fn add(&mut self, client_id: CallId, upstream_id: CallId, saying: usize, place: &Place) {
+        let call = self.calls.len();
+        match self.by_id.entry(client_id.clone()) {
+            Entry::Vacant(free) => drop(free.insert(SameId { waiting: call, last: call })),
+            Entry::Occupied(mut same) => {
+                let before = mem::replace(&mut same.get_mut().last, call);
+                if let Some(before) = self.calls.get_mut(before) {
+                    before.same_after = Some(call);
+                }
+            }
+        }
+        let place = place.clone();
+        self.calls.push(Call { client_id, upstream_id, place, saying, same_after: None, result: None });
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Where the last call of that id stands in its message, if it is none of the first so many.
+    pub(super) fn saying_of(&self, client_id: &str, first: usize) -> Option<usize> {
+        let last = self.by_id.get(client_id)?.last;
+        self.calls.get(last).filter(|_| last >= first).map(|call| call.saying)
     }
 
     /// Gives a result to every call without one.
@@ -71,13 +97,13 @@ impl Calls {
     /// The call that the next result for that id answers: the first without one, else the last.
     fn next(&mut self, client_id: &str) -> Option<usize> {
         let same = self.by_id.get_mut(client_id)?;
-        let next = same.calls.get(same.answered).or_else(|| same.calls.last()).copied();
-        same.answered += 1;
-        next
+        let next = same.waiting;
+        same.waiting = self.calls.get(next)?.same_after.unwrap_or(next);
+        Some(next)
     }
 
-    fn upstream_id(&self, call: usize) -> &str {
-        self.calls.get(call).map_or("", |call| &call.upstream_id)
+    fn upstream_id(&self, call: usize) -> Option<CallId> {
+        self.calls.get(call).map(|call| call.upstream_id.clone())
     }
 
     /// Notes the result; returns whether it took the place of another.
@@ -90,7 +116,7 @@ impl Calls {
     pub(super) fn emit(self, items: &mut Vec<Item>) -> Result<Vec<Part>, Error> {
         let without_result = || self.calls.iter().filter(|call| call.result.is_none());
         if let Some(first) = without_result().next() {
-            let missing: Vec<&str> = without_result().map(|call| call.client_id.as_str()).collect();
+            let missing: Vec<&str> = without_result().map(|call| &*call.client_id).collect();
             // Anthropic's words, which Claude Code knows and tells its user how to recover from.
             return Err(first.place.message().refuse(format_args!(
                 "`tool_use` ids were found without `tool_result` blocks immediately after: {}. \
@@ -111,16 +137,16 @@ impl Calls {
 /// The upstream's ids of all calls so far, each standing for one call only.
 #[derive(Default)]
 pub(super) struct UpstreamIds {
-    /// How often each of the client's ids has been tried.
-    occurrences: HashMap<String, usize>,
-    taken: HashSet<String>,
+    /// The client's ids, and how often each has been tried.
+    pub(super) used: UsedIds,
+    taken: HashSet<CallId>,
 }
 
 impl UpstreamIds {
     /// An id that no call before has. It depends on what stands before it alone, so that the same history always
     /// serialises to the same bytes.
-    pub(super) fn next(&mut self, client_id: &str, rule: ToolIds) -> String {
-        let occurrence = self.occurrences.entry(client_id.to_owned()).or_default();
+    pub(super) fn next(&mut self, client_id: &CallId, rule: ToolIds) -> CallId {
+        let occurrence = self.used.tries(client_id);
         loop {
             let id = tool_ids::to_upstream(client_id, *occurrence, rule);
             *occurrence += 1;
@@ -158,9 +184,9 @@ impl Translation<'_> {
                  Each `tool_result` block must have a corresponding `tool_use` block in the previous message."
             )));
         };
-        let upstream_id = conversation.calls.upstream_id(answered).to_owned();
+        let upstream_id = conversation.calls.upstream_id(answered);
         let parts = self.result_parts(content, is_error, place)?;
-        let mut result = self.tool_content(&upstream_id, parts, place);
+        let mut result = self.tool_content(upstream_id.as_deref().unwrap_or_default(), parts, place);
         self.mark(marker, &mut result.parts);
         if conversation.calls.answer(answered, result) {
             let reason = "an earlier result of the same call gave way to this one";
