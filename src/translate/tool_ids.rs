@@ -21,6 +21,11 @@ const MAX_CLIENT_LENGTH: usize = 64;
 pub(crate) struct UsedIds(HashMap<CallId, usize>);
 
 impl UsedIds {
+    /// With room for so many.
+    pub(crate) fn with_capacity(ids: usize) -> Self {
+        Self(HashMap::with_capacity(ids))
+    }
+
     /// How often the id has been tried, to be counted up.
     pub(crate) fn tries(&mut self, id: &CallId) -> &mut usize {
         self.0.entry(id.clone()).or_default()

@@ -59,19 +59,12 @@ impl Error for Unread {
     }
 }
 
-/// A string in the text.
+/// A string in the text, of which the reader stands behind the closing quote.
 #[derive(Debug, Clone, Copy)]
-struct Literal<'de> {
-    /// With its quotes.
-    text: &'de str,
+struct Literal {
+    /// Where its opening quote is.
+    start: usize,
     has_escapes: bool,
-}
-
-impl<'de> Literal<'de> {
-    fn unescaped(self) -> Cow<'de, str> {
-        let inner = self.text.get(1..self.text.len().saturating_sub(1)).unwrap_or_default();
-        if self.has_escapes { unescaped(inner) } else { Cow::Borrowed(inner) }
-    }
 }
 
 impl<'de> Reader<'de> {
@@ -110,14 +103,14 @@ impl<'de> Reader<'de> {
         Ok(())
     }
 
-    /// A string, quotes and all.
-    fn string(&mut self) -> Result<Literal<'de>, Unread> {
-        let start = self.at;
+    /// Reads a string.
+    fn string(&mut self) -> Result<Literal, Unread> {
         self.take(b'"')?;
+        let start = self.at - 1;
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         let End { length, has_escapes } = string_end(rest).ok_or(Unread)?;
         self.at += length + 1;
-        Ok(Literal { text: self.since(start)?, has_escapes })
+        Ok(Literal { start, has_escapes })
     }
 
     fn digits(&mut self) -> Result<(), Unread> {
@@ -170,8 +163,12 @@ impl<'de> Reader<'de> {
         let mut objects = 0_u128;
         loop {
             match self.peek()? {
-                b'"' => drop(self.string()?),
-                b'-' | b'0'..=b'9' => drop(self.number()?),
+                b'"' => {
+                    self.string()?;
+                }
+                b'-' | b'0'..=b'9' => {
+                    self.number()?;
+                }
                 b't' => self.word("true")?,
                 b'f' => self.word("false")?,
                 b'n' => self.word("null")?,
@@ -221,7 +218,12 @@ impl<'de> Reader<'de> {
     }
 
     fn visit_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Unread> {
-        match self.string()?.unescaped() {
+        let Literal { start, has_escapes } = self.string()?;
+        let inner = self.text.get(start + 1..self.at - 1).ok_or(Unread)?;
+        if !has_escapes {
+            return visitor.visit_borrowed_str(inner);
+        }
+        match unescaped(inner) {
             Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
             Cow::Owned(text) => visitor.visit_string(text),
         }
@@ -270,7 +272,10 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         visitor: V,
     ) -> Result<V::Value, Unread> {
         match name {
-            LITERAL if self.peek()? == b'"' => visitor.visit_borrowed_str(self.string()?.text),
+            LITERAL if self.peek()? == b'"' => {
+                let Literal { start, .. } = self.string()?;
+                visitor.visit_borrowed_str(self.since(start)?)
+            }
             RAW => {
                 self.peek()?;
                 let start = self.at;

@@ -32,10 +32,16 @@ pub(super) fn string_end(text: &[u8]) -> Option<End> {
             return Some(End { length, has_escapes: escapes.any });
         }
     }
-    // Zeros, which may not stand in a string, fill the last block.
+    end_in_last(escapes, rest, blocks.len() * BLOCK)
+}
+
+/// The end in what is left of the text, which is less than a block. Few strings end there.
+#[cold]
+fn end_in_last(mut escapes: Escapes<'_>, rest: &[u8], at: usize) -> Option<End> {
+    // Zeros, which may not stand in a string, fill the block.
     let mut last = [0; BLOCK];
     last.get_mut(..rest.len())?.copy_from_slice(rest);
-    let length = escapes.take(&last, blocks.len() * BLOCK)??;
+    let length = escapes.take(&last, at)??;
     Some(End { length, has_escapes: escapes.any })
 }
 
@@ -72,10 +78,11 @@ struct Escapes<'a> {
 impl Escapes<'_> {
     /// Looks at the next block, which begins at a place in the text; where the string ends, if it does so in it.
     #[expect(clippy::option_option, reason = "the outer one is for `?`")]
+    #[inline]
     fn take(&mut self, block: &[u8; BLOCK], at: usize) -> Option<Option<usize>> {
         let quotes = bits(block, |bytes| bytes.simd_eq(u8x16::splat(b'"')));
         let backslashes = bits(block, |bytes| bytes.simd_eq(u8x16::splat(b'\\')));
-        let escaped = self.escaped(backslashes);
+        let escaped = if backslashes | self.carried == 0 { 0 } else { self.escaped(backslashes) };
         let closing = quotes & !escaped;
         // All bits below the lowest one.
         let inside = closing.wrapping_sub(1) & !closing;
@@ -87,10 +94,9 @@ impl Escapes<'_> {
         if escaped != 0 {
             self.any = true;
             let usual = |bytes: u8x16| bytes.simd_eq(u8x16::splat(b'n')) | bytes.simd_eq(u8x16::splat(b't'));
-            let mut rare = escaped & !(quotes | backslashes | bits(block, usual));
-            while rare != 0 {
-                self.check(at + usize::try_from(rare.trailing_zeros()).ok()?)?;
-                rare &= rare - 1;
+            let rare = escaped & !(quotes | backslashes | bits(block, usual));
+            if rare != 0 {
+                self.check_all(rare, at)?;
             }
         }
         if closing == 0 {
@@ -108,6 +114,17 @@ impl Escapes<'_> {
         let behind = (starts << 1 | ODD).wrapping_sub(starts) ^ ODD;
         self.carried = (behind & backslashes) >> (BLOCK - 1);
         behind ^ (backslashes | carried)
+    }
+
+    /// Checks the escapes that are not the usual ones, of which few texts have any: apart, so that a block without
+    /// them costs no more than it must.
+    #[cold]
+    fn check_all(&mut self, mut rare: u64, at: usize) -> Option<()> {
+        while rare != 0 {
+            self.check(at + usize::try_from(rare.trailing_zeros()).ok()?)?;
+            rare &= rare - 1;
+        }
+        Some(())
     }
 
     /// Checks an escape by the place of what is escaped.

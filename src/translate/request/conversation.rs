@@ -105,7 +105,12 @@ impl Translation<'_> {
         system: Option<Content>,
         messages: Vec<Message>,
     ) -> Result<(Transcript, UsedIds), Error> {
-        let mut conversation = Conversation::default();
+        let mut conversation = Conversation {
+            items: Vec::with_capacity(messages.len()),
+            // Agents call a tool in every other message.
+            ids: UpstreamIds::with_capacity(messages.len() / 2),
+            ..Conversation::default()
+        };
         if let Some(system) = system {
             conversation.leading = self.system_texts(system)?;
         }

@@ -75,7 +75,8 @@ impl Translation<'_> {
         });
         let offer = Offer::new(&tools, &request.messages, forced, changes)?;
         let count = tools.len();
-        let mut names = HashSet::new();
+        let mut names = HashSet::with_capacity(count);
+        settings.functions.reserve(count);
         for (place, tool) in tools {
             let name = tool.name.clone().unwrap_or_default();
             if let Some(tool) = self.tool(&place, tool, &offer)? {
@@ -90,6 +91,9 @@ impl Translation<'_> {
 
     /// Changes of tools that are defined nowhere.
     fn report_dangling(&mut self, tools: &[Placed], changes: &ToolChanges) {
+        if changes.references().next().is_none() {
+            return;
+        }
         let known: HashSet<&str> = tools.iter().filter_map(|(_, tool)| tool.name.as_deref()).collect();
         for (name, place) in changes.references().filter(|(name, _)| !known.contains(name)) {
             self.report.add(place, Kind::Dropped, format!("no tool `{name}` is defined"));

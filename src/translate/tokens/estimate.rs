@@ -11,19 +11,40 @@ use crate::protocol::json::Chars;
 
 /// An estimate of a text's tokens.
 pub fn estimate_text(text: &str) -> u64 {
-    Shape::of(text, |_| None).tokens()
+    Shape::of(text, Escapes::None).tokens()
 }
 
 /// An estimate of the tokens of a text that stood between quotes in JSON. It may be cut within an escape, the rest of
 /// which is then taken for text.
 pub(super) fn estimate_escaped(inner: &str) -> u64 {
-    Shape::of(inner, |rest| {
-        let mut chars = Chars::new(rest);
-        let escaped = chars.next()?;
-        let length = rest.len() - chars.rest().len();
-        (length > 1).then_some((escaped, length))
-    })
-    .tokens()
+    Shape::of(inner, Escapes::Json).tokens()
+}
+
+/// What a backslash in a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Escapes {
+    /// Itself.
+    None,
+    /// The beginning of an escape of JSON, unless that is not whole.
+    Json,
+}
+
+impl Escapes {
+    /// The class of what the text begins with, which is no plain ASCII, and how many bytes stand for it.
+    fn first(self, text: &str) -> Option<(Class, usize)> {
+        if let (Self::Json, Some([b'\\', escaped])) = (self, text.as_bytes().first_chunk()) {
+            match escaped {
+                b'n' | b'r' => return Some((Class::LineEnd, 2)),
+                b't' => return Some((Class::Space, 2)),
+                b'"' | b'\\' | b'/' => return Some((Class::Sign, 2)),
+                _ => {
+                    let mut chars = Chars::new(text);
+                    return Some((Class::of(chars.next()?), text.len() - chars.rest().len()));
+                }
+            }
+        }
+        text.chars().next().map(|c| (Class::of(c), c.len_utf8()))
+    }
 }
 
 impl Shape {
@@ -139,9 +160,8 @@ struct Run {
 }
 
 impl Shape {
-    /// Takes a text apart; `escape` says which character a backslash begins, and how many bytes stand for it, if it is
-    /// not itself.
-    fn of(text: &str, escape: impl Fn(&str) -> Option<(char, usize)>) -> Self {
+    /// Takes a text apart.
+    fn of(text: &str, escapes: Escapes) -> Self {
         let mut shape = Self::default();
         let mut run = Run::default();
         let mut at = 0;
@@ -152,12 +172,11 @@ impl Shape {
                     class
                 }
                 _ => {
-                    let rest = text.get(at..).unwrap_or_default();
-                    let plain = || rest.chars().next().map(|c| (c, c.len_utf8()));
-                    let escaped = if byte == b'\\' { escape(rest) } else { None };
-                    let Some((c, length)) = escaped.or_else(plain) else { break };
+                    let Some((class, length)) = escapes.first(text.get(at..).unwrap_or_default()) else {
+                        break;
+                    };
                     at += length;
-                    Class::of(c)
+                    class
                 }
             };
             shape.take(class, &mut run);
@@ -266,15 +285,15 @@ mod tests {
 
     #[test]
     fn pieces_are_those_of_the_tokenizer() {
-        let shape = Shape::of("The parseHTTPHeader(x) -> 12345;\n    next_line\n\nEnd", |_| None);
+        let shape = Shape::of("The parseHTTPHeader(x) -> 12345;\n    next_line\n\nEnd", Escapes::None);
         // The, parse, HTTPHeader, x, next, line, End: all but the first after a space are tight.
         assert_eq!((shape.words, shape.tight_words), (7, 5));
         // `(` and `_` belong to their words; `)`, `->` and `;` do not.
         assert_eq!((shape.digits, shape.signs), (2, 3));
-        assert_eq!(Shape::of("a  \n  b", |_| None).blanks, 2);
-        assert_eq!(Shape::of("日本のキー 한국", |_| None).han, 2);
-        assert_eq!(Shape::of("日本のキー 한국", |_| None).kana, 3);
-        assert_eq!(Shape::of("日本のキー 한국", |_| None).hangul, 2);
+        assert_eq!(Shape::of("a  \n  b", Escapes::None).blanks, 2);
+        assert_eq!(Shape::of("日本のキー 한국", Escapes::None).han, 2);
+        assert_eq!(Shape::of("日本のキー 한국", Escapes::None).kana, 3);
+        assert_eq!(Shape::of("日本のキー 한국", Escapes::None).hangul, 2);
     }
 
     proptest! {
@@ -282,7 +301,7 @@ mod tests {
         fn runs_count_as_their_characters_do(text in "[a-cA-C1.\\n\\t é日]{0,60}|[a-b ]{0,60}") {
             let (mut shape, mut run) = (Shape::default(), Run::default());
             text.chars().for_each(|c| shape.take(Class::of(c), &mut run));
-            prop_assert_eq!(Shape::of(&text, |_| None), shape);
+            prop_assert_eq!(Shape::of(&text, Escapes::None), shape);
         }
     }
 

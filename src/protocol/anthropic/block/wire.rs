@@ -76,7 +76,7 @@ impl WireBlock {
                 | BlockKind::ServerToolResult { .. }
                 | BlockKind::ServerToolOutput { .. }
         );
-        if !open {
+        if !open && self.is_anything_left() {
             self.leave_over(&mut stray.unknown);
         }
         stray.ignored = self.rare.as_deref().map(RareMembers::ignored).unwrap_or_default();
@@ -193,6 +193,20 @@ impl WireBlock {
             }
             WireSource::Name(_) => Err(E::custom("source: expected an object")),
         }
+    }
+
+    /// Whether there is anything to look through.
+    const fn is_anything_left(&self) -> bool {
+        self.rare.is_some()
+            || self.text.is_some()
+            || self.id.is_some()
+            || self.name.is_some()
+            || self.input.is_some()
+            || self.tool_use_id.is_some()
+            || self.content.is_some()
+            || self.is_error.is_some()
+            || self.thinking.is_some()
+            || self.signature.is_some()
     }
 
     /// Adds the members that are known for other kinds of blocks but stood on this one.

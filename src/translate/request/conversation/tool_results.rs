@@ -143,6 +143,11 @@ pub(super) struct UpstreamIds {
 }
 
 impl UpstreamIds {
+    /// With room for so many.
+    pub(super) fn with_capacity(ids: usize) -> Self {
+        Self { used: UsedIds::with_capacity(ids), taken: HashSet::with_capacity(ids) }
+    }
+
     /// An id that no call before has. It depends on what stands before it alone, so that the same history always
     /// serialises to the same bytes.
     pub(super) fn next(&mut self, client_id: &CallId, rule: ToolIds) -> CallId {
