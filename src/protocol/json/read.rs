@@ -103,13 +103,12 @@ impl<'de> Reader<'de> {
         Ok(())
     }
 
-    /// Reads a string.
+    /// Reads a string, whose opening quote is the next byte.
     fn string(&mut self) -> Result<Literal, Unread> {
-        self.take(b'"')?;
-        let start = self.at - 1;
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let start = self.at;
+        let rest = self.text.as_bytes().get(start + 1..).unwrap_or_default();
         let End { length, has_escapes } = string_end(rest).ok_or(Unread)?;
-        self.at += length + 1;
+        self.at += length + 2;
         Ok(Literal { start, has_escapes })
     }
 
@@ -212,7 +211,9 @@ impl<'de> Reader<'de> {
 
     /// A member's name and the colon.
     fn name(&mut self) -> Result<(), Unread> {
-        self.peek()?;
+        if self.peek()? != b'"' {
+            return Err(Unread);
+        }
         self.string()?;
         self.take(b':')
     }
@@ -286,6 +287,10 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
+        if self.peek()? == b'"' { self.visit_string(visitor) } else { self.deserialize_any(visitor) }
+    }
+
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
         self.skip()?;
         visitor.visit_unit()
@@ -302,7 +307,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char string bytes byte_buf unit unit_struct seq tuple
         tuple_struct map struct identifier
     }
 }
