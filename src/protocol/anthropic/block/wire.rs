@@ -253,3 +253,39 @@ impl RareMembers {
         known.into_iter().filter(|(present, _)| *present).map(|(_, name)| name).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::anthropic::request::Message;
+
+    fn error(block: &str) -> String {
+        serde_json::from_str::<Block>(block).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn blocks_stay_small() {
+        assert!(size_of::<Block>() <= 88, "{} bytes", size_of::<Block>());
+        assert!(size_of::<Message>() <= 112, "{} bytes", size_of::<Message>());
+        assert!(size_of::<WireBlock>() <= 256, "{} bytes", size_of::<WireBlock>());
+    }
+
+    #[test]
+    fn rare_members_are_read_as_all_others() {
+        for twice in ["title", "name"] {
+            let text = error(&format!(r#"{{"type":"text","text":"a","{twice}":null,"{twice}":"b"}}"#));
+            assert!(text.starts_with(&format!("duplicate field `{twice}`")), "{text}");
+        }
+        assert!(error(r#"{"type":"text","text":"a","title":1}"#).starts_with("invalid type: integer `1`"));
+        let stray = |more: &str| {
+            let block: Block =
+                serde_json::from_str(&format!(r#"{{"type":"text","text":"a"{more}}}"#)).unwrap();
+            block.stray
+        };
+        assert!(stray("").is_none());
+        assert!(stray(r#","title":null,"citations":[]"#).is_none());
+        let both = stray(r#","x":1,"url":"u","id":"i","caller":{},"title":"t""#).unwrap();
+        assert_eq!(both.unknown, ["x", "title", "id", "url"]);
+        assert_eq!(both.ignored, ["caller"]);
+    }
+}
