@@ -144,7 +144,15 @@ impl ModelMap {
 
     /// The upstream model for a requested name.
     pub fn model<'n>(&'n self, requested: &'n str) -> &'n str {
-        self.target(requested).map_or_else(|| without_suffix(requested), |target| &target.model)
+        self.model_and_target(requested).0
+    }
+
+    /// The upstream model for a requested name, and what is known of it, unless the name passes through.
+    pub fn model_and_target<'n>(&'n self, requested: &'n str) -> (&'n str, Option<&'n Target>) {
+        match self.target(requested) {
+            Some(target) => (&target.model, Some(target)),
+            None => (without_suffix(requested), None),
+        }
     }
 
     /// The ids that `GET /v1/models` shows: the configured exact names in the file's order, then the current

@@ -185,8 +185,8 @@ fn failed(shared: &Shared, caller: &Caller, refusal: &Refusal, model: &str) -> A
 /// What is to be changed in a request for that model, if it is to be forwarded.
 fn wishes(shared: &Shared, requested: &str) -> Option<Wishes> {
     let upstream = &shared.config.upstream;
-    let model = shared.config.models.model(requested);
-    let choice = upstream.dialect_of(model, shared.config.models.target(requested));
+    let (model, target) = shared.config.models.model_and_target(requested);
+    let choice = upstream.dialect_of(model, target);
     choice.is_forwarded().then_some(Wishes {
         model: model.to_owned(),
         strip_billing_header: upstream.strip_billing_header,

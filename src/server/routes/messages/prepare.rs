@@ -195,16 +195,15 @@ pub(in super::super) fn options(
     session: Option<String>,
     course: &Course,
 ) -> (Options, Known) {
-    let model = shared.config.models.model(requested).to_owned();
-    log.note(|notes| notes.model_upstream = Some(model.clone()));
+    let (model, target) = shared.config.models.model_and_target(requested);
+    log.note(|notes| notes.model_upstream = Some(model.to_owned()));
     let upstream = &shared.config.upstream;
-    let target = shared.config.models.target(requested);
-    let choice = upstream.dialect_of(&model, target);
-    let family = upstream.family_of(&model, target);
+    let choice = upstream.dialect_of(model, target);
+    let family = upstream.family_of(model, target);
     let mut options = Options {
         model_family: (family != model).then(|| family.to_owned()),
-        max_output_tokens: shared.max_output_tokens(&model),
-        context_window: shared.context_window(&model),
+        max_output_tokens: shared.max_output_tokens(model),
+        context_window: shared.context_window(model),
         session,
         media_urls: shared.config.images.url,
         dialect: match choice.spoken {
