@@ -3,7 +3,7 @@
 //! Nothing of the client's request gets here but the body that the translation wrote, and the client's own key
 //! where that was configured; so no client chooses where a request goes.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ptr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -173,6 +173,8 @@ pub(super) fn authority(settings: &Settings) -> String {
 pub(super) struct Headers {
     json: HeaderMap,
     events: HeaderMap,
+    /// The same two with the configured key, where there is only one.
+    with_key: Option<[HeaderMap; 2]>,
 }
 
 impl Headers {
@@ -193,7 +195,18 @@ impl Headers {
         events.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
         // A compressor would hold tokens back. One that compresses all the same is still understood.
         events.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        Ok(Self { json, events })
+        let with_key = match &settings.api_key {
+            Some(key) if settings.other_keys.is_empty() => {
+                let with_key = |mut headers: HeaderMap| {
+                    headers.reserve(MORE_HEADERS);
+                    // A key that cannot be sent is told of by each request.
+                    add_key(&mut headers, settings.auth_style, key).ok().map(|()| headers)
+                };
+                with_key(json.clone()).zip(with_key(events.clone())).map(<[_; 2]>::from)
+            }
+            _ => None,
+        };
+        Ok(Self { json, events, with_key })
     }
 
     /// Those of one request. Without a key there are no credentials at all, unless a configured header holds them.
@@ -203,10 +216,13 @@ impl Headers {
         accept: Accept,
         key: Option<&SecretString>,
     ) -> Result<HeaderMap, Error> {
-        let fixed = match accept {
-            Accept::Json => &self.json,
-            Accept::Events => &self.events,
-        };
+        let is_configured =
+            || key.is_some_and(|key| settings.api_key.as_ref().is_some_and(|it| ptr::eq(it, key)));
+        if let Some([json, events]) = self.with_key.as_ref().filter(|_| is_configured()) {
+            let fixed = if accept == Accept::Json { json } else { events };
+            return Ok(fixed.clone());
+        }
+        let fixed = if accept == Accept::Json { &self.json } else { &self.events };
         let mut headers = HeaderMap::with_capacity(fixed.len() + MORE_HEADERS);
         headers.extend(fixed.iter().map(|(name, value)| (name.clone(), value.clone())));
         if let Some(key) = key {
@@ -435,6 +451,27 @@ mod tests {
             (&"sk-1".parse().unwrap(), &"Bearer sk-1".parse().unwrap())
         );
         assert!(both["x-api-key"].is_sensitive());
+    }
+
+    #[test]
+    fn the_one_configured_key_stands_in_headers_that_are_made_once() {
+        let mut settings = settings("http://h/v1", None);
+        for style in [AuthStyle::Bearer, AuthStyle::ApiKeyHeader, AuthStyle::XApiKey, AuthStyle::Both] {
+            settings.auth_style = style;
+            settings.api_key = Some("sk-1".to_owned().into());
+            let made = Headers::new(&settings).unwrap();
+            for accept in [Accept::Json, Accept::Events] {
+                let once = made.of(&settings, accept, settings.api_key.as_ref()).unwrap();
+                assert_eq!(once, headers(&settings, accept, Some("sk-1")).unwrap());
+                // A client's own key is another.
+                let others = made.of(&settings, accept, Some(&"sk-1b".to_owned().into())).unwrap();
+                assert_eq!(others, headers(&settings, accept, Some("sk-1b")).unwrap());
+            }
+            settings.api_key = Some("a\nb".to_owned().into());
+            let made = Headers::new(&settings).unwrap();
+            let refused = made.of(&settings, Accept::Json, settings.api_key.as_ref());
+            assert!(matches!(refused, Err(Error::UnusableKey)));
+        }
     }
 
     #[test]
