@@ -15,19 +15,14 @@ pub(super) struct End {
 /// Where the string ends that the text begins with, behind its opening quote. `None` if it has no end, a control
 /// character, an escape that JSON does not know, or half a surrogate pair.
 pub(super) fn string_end(text: &[u8]) -> Option<End> {
-    // Most strings are names and words.
-    let (parts, _) = text.as_chunks();
-    for (index, part) in parts.iter().take(SHORT / 16).enumerate() {
-        let part = u8x16::new(*part);
-        let quotes = part.simd_eq(u8x16::splat(b'"')).to_bitmask();
-        let others = (part.simd_eq(u8x16::splat(b'\\')) | controls(part)).to_bitmask();
+    if let Some(first) = text.first_chunk() {
+        let first = u8x16::new(*first);
+        let quotes = first.simd_eq(u8x16::splat(b'"')).to_bitmask();
+        let others = (first.simd_eq(u8x16::splat(b'\\')) | controls(first)).to_bitmask();
         // A quote before anything else.
         if quotes.trailing_zeros() < others.trailing_zeros() {
-            let length = index * 16 + usize::try_from(quotes.trailing_zeros()).ok()?;
+            let length = usize::try_from(quotes.trailing_zeros()).ok()?;
             return Some(End { length, has_escapes: false });
-        }
-        if others != 0 {
-            break;
         }
     }
     let mut escapes = Escapes { text, ..Escapes::default() };
@@ -50,8 +45,6 @@ fn end_in_last(mut escapes: Escapes<'_>, rest: &[u8], at: usize) -> Option<End> 
     Some(End { length, has_escapes: escapes.any })
 }
 
-/// What is looked at 16 bytes at a time, as long as there is no escape.
-const SHORT: usize = 48;
 const BLOCK: usize = 64;
 
 fn controls(bytes: u8x16) -> u8x16 {
