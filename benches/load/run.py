@@ -189,19 +189,23 @@ def run_alone(*cmd):
     return usage.ru_utime + usage.ru_stime, peak[0]
 
 
+GIGABYTE = 1_000_000_000
+
+
 def convert():
-    """MB of input per second, and the most memory; a ratio of 1 is `serde_json` reading the same into nothing."""
+    """Of a gigabyte of input: MB per second, and the most memory; a ratio of 1 is `serde_json` reading the same into nothing."""
     stream = f"{ROOM}/stream.sse"
     with open(stream, "wb") as file:
         head = b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":'
         tail = b',"logprobs":null,"finish_reason":%s}]}\n\n'
-        for _ in range(1_000_000):
-            file.write(head + b'{"content":" token"}' + tail % b"null")
+        thousand = 1_000 * (head + b'{"content":" token"}' + tail % b"null")
+        for _ in range(GIGABYTE // len(thousand)):
+            file.write(thousand)
         file.write(head + b"{}" + tail % b'"stop"' + b"data: [DONE]\n\n")
     lines = f"{ROOM}/requests.jsonl"
     with open(f"{ROOM}/bodies/anthropic/big.json", "rb") as big, open(lines, "wb") as file:
         body = big.read().replace(b"\n", b"") + b"\n"
-        for _ in range(400):
+        for _ in range(GIGABYTE // len(body)):
             file.write(body)
     for name, path, flags in (("convert, stream", stream, []), ("convert, 228 KB requests", lines, ["--jsonl"])):
         size, ours, theirs = os.path.getsize(path) / 1e6, [], []

@@ -11,7 +11,7 @@ use std::fmt;
 /// Declares a struct and how it is read from a JSON object.
 ///
 /// Each field is `required` or `optional` (an `Option`; absent and `null` are the same) and says the name of
-/// its member. The struct gets one more field, `unknown`, and, where a type of [`rare_members!`] is named, `rare`.
+/// its member. The struct gets one more field, `unknown`, and, where a type of `rare_members!` is named, `rare`.
 macro_rules! object {
     (
         $(#[$meta:meta])*
