@@ -81,7 +81,7 @@ thread_local! {
 }
 
 fn random_base62(length: usize) -> Result<String, getrandom::Error> {
-    let mut text = Vec::with_capacity(length);
+    let mut text = String::with_capacity(length);
     // Enough for a stock of letters, at one call of the system mostly.
     let mut bytes = [0_u8; STOCK_LETTERS + STOCK_LETTERS / 16];
     while text.len() < length {
@@ -89,10 +89,9 @@ fn random_base62(length: usize) -> Result<String, getrandom::Error> {
         // 248 = 4 × 62: bytes above it would make the first letters likelier.
         let even = bytes.iter().filter(|byte| **byte < 248);
         let letters = even.filter_map(|byte| BASE62.get(usize::from(byte % 62)));
-        text.extend(letters.take(length - text.len()));
+        text.extend(letters.take(length - text.len()).map(|letter| char::from(*letter)));
     }
-    // They are letters and digits.
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    Ok(text)
 }
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
