@@ -138,8 +138,10 @@ impl ModelMap {
 
     /// The upstream model for a requested name, and the rule that decided.
     pub fn resolve(&self, requested: &str) -> Resolution {
-        let rule = self.find(requested).map_or(Rule::PassedThrough, |(_, found)| found.rule());
-        Resolution { model: self.model(requested).to_owned(), rule }
+        match self.find(requested) {
+            Some((target, found)) => Resolution { model: target.model.clone(), rule: found.rule() },
+            None => Resolution { model: without_suffix(requested).to_owned(), rule: Rule::PassedThrough },
+        }
     }
 
     /// The upstream model for a requested name.
