@@ -231,6 +231,8 @@ impl WireBlock {
             (rare.is_some_and(|rare| rare.url.is_some()), "url"),
             (rare.is_some_and(|rare| rare.stdout.is_some()), "stdout"),
             (rare.is_some_and(|rare| rare.stderr.is_some()), "stderr"),
+            (rare.is_some_and(|rare| rare.tool.is_some()), "tool"),
+            (rare.is_some_and(|rare| rare.tool_changes.is_some()), "tool_changes"),
             (rare.is_some_and(|rare| rare.tabs.is_some()), "tabs"),
             (rare.is_some_and(|rare| rare.state_changes.is_some()), "state_changes"),
         ];
@@ -287,5 +289,6 @@ mod tests {
         let both = stray(r#","x":1,"url":"u","id":"i","caller":{},"title":"t""#).unwrap();
         assert_eq!(both.unknown, ["x", "title", "id", "url"]);
         assert_eq!(both.ignored, ["caller"]);
+        assert_eq!(stray(r#","tool_changes":[]"#).unwrap().unknown, ["tool_changes"]);
     }
 }
