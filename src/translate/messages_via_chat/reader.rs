@@ -62,6 +62,7 @@ impl Reader {
                         self.pattern.learn(data, &chunk);
                     }
                     self.chunk(chunk, deltas);
+                    self.halves.hold(deltas);
                 }
                 // Its tokens are lost, so what follows cannot be trusted.
                 None => self.faults.fail("a chunk of the stream is no valid JSON", deltas),

@@ -52,7 +52,10 @@ impl Reader {
             self.faults.fail_by_body(data.as_bytes(), deltas);
         } else if data.starts_with('{') {
             match self.halves.read_object::<Event>(data.as_bytes(), deltas) {
-                Some(read) => self.read(read, &event.name, data, deltas),
+                Some(read) => {
+                    self.read(read, &event.name, data, deltas);
+                    self.halves.hold(deltas);
+                }
                 // Its tokens are lost, so what follows cannot be trusted.
                 None => self.faults.fail("an event of the stream is no valid JSON", deltas),
             }

@@ -94,8 +94,13 @@ pub(crate) fn read_object<T: DeserializeOwned>(data: &[u8], deltas: &mut Vec<Del
     }
     let scanned = json::scan(data).ok().filter(|scanned| scanned.repaired > 0)?;
     let object = serde_json::from_slice(&scanned.text).ok()?;
-    deltas.push(Delta::lost("", Kind::Repaired, "lone surrogate escapes became U+FFFD"));
+    deltas.push(repaired());
     Some(object)
+}
+
+/// What is told of halves of letters.
+pub(super) fn repaired() -> Delta {
+    Delta::lost("", Kind::Repaired, "lone surrogate escapes became U+FFFD")
 }
 
 /// A body without the mark that some servers begin it with.
